@@ -1,0 +1,44 @@
+# Two commands do everything on a fresh machine: `make lab` and `make test`.
+# Every other target is for people who change the project. `make help` lists them.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+export OPENBLAS_NUM_THREADS ?= 1
+
+.PHONY: help setup lab test lint format notebooks pictures bench bench-peers soak data lock clean
+
+help:            ## list the targets
+	@grep -E '^[a-z-]+: .*##|^[a-z-]+:  +##' $(MAKEFILE_LIST) | sed -E 's/:.*## / — /'
+
+setup: $(READY)  ## make .venv from the lock file
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if (3, 11) <= v[:2] <= (3, 13) else "miniserve needs Python 3.11, 3.12 or 3.13; this is %d.%d. Try: make PYTHON=python3.12 …" % v[:2])'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(READY)
+
+lab: setup       ## open JupyterLab on the first chapter
+	$(BIN)/jupyter lab notebooks/00_start_here.ipynb
+
+test: setup      ## run every test, the notebooks included
+	$(BIN)/python -m tests
+
+lint: setup      ## ruff and mypy --strict
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: setup    ## let ruff format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: setup      ## resolve requirements.lock again (needs uv)
+	uv pip compile pyproject.toml --extra test --extra browser --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-annotate --no-header -o requirements.lock
+
+clean:           ## remove the environment and every cache
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info

@@ -1,0 +1,1 @@
+"""miniserve: a small inference server, built floor by floor."""

@@ -1,0 +1,108 @@
+"""What every engine looks like from the HTTP side: a prompt in, a text out.
+
+`EngineClient` is the seam between the web application and whatever generates: the model on the
+event loop, a worker thread, a batching engine in a thread or a process, or somebody else's server.
+The errors below are the only ones that `generate` may raise; `miniserve.problems` maps each to an
+HTTP answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal, Protocol
+
+FinishReason = Literal["stop", "length", "abort"]
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Where a request's time went inside the engine, in seconds.
+
+    queue: from arrival to the first step that held the request; prefill: to its first token;
+    decode: to its last token.
+    """
+
+    queue_s: float
+    prefill_s: float
+    decode_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """The text that an engine made from one prompt."""
+
+    text: str
+    finish_reason: FinishReason
+    num_prompt_tokens: int
+    num_output_tokens: int
+    timing: Timing
+
+
+class EngineState(StrEnum):
+    """The life of an engine as `/readyz` tells it."""
+
+    STARTING = "starting"
+    READY = "ready"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStatus:
+    """A snapshot of an engine; `reason` says why it is not ready, and is empty when it is."""
+
+    state: EngineState
+    reason: str = ""
+    num_running: int = 0
+    num_waiting: int = 0
+
+
+class EngineError(Exception):
+    """A generation did not succeed; the message is fit for a client to read."""
+
+
+class PromptTooLong(EngineError):
+    """The prompt and `max_tokens` together do not fit into the model's context."""
+
+
+class QueueFull(EngineError):
+    """The queue bound is reached; nothing was computed for this request."""
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__("The queue is full.")
+        self.retry_after_s = retry_after_s
+
+
+class EngineUnavailable(EngineError):
+    """The engine is not loaded yet, has died, or is being stopped; try again later."""
+
+    def __init__(self, message: str, retry_after_s: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class StepFailed(EngineError):
+    """The model raised in the step that this request was part of; other requests go on."""
+
+
+class EngineClient(Protocol):
+    """Anything that can answer a prompt."""
+
+    async def start(self) -> None:
+        """Load what is needed; return when `generate` may be called, raise what went wrong."""
+
+    async def stop(self) -> None:
+        """Release everything; what is in flight fails with `EngineUnavailable`. Idempotent."""
+
+    async def generate(self, prompt: str, *, max_tokens: int, request_id: str) -> Completion:
+        """Generate greedily until the end token or `max_tokens`.
+
+        Cancelling the await aborts the request and frees its place.
+
+        Raises:
+            EngineError: one of the subclasses above.
+        """
+
+    def status(self) -> EngineStatus:
+        """Tell how the engine is, at once and without waiting for it."""
