@@ -1,0 +1,70 @@
+"""One record for each engine step: what ran in which slot, when, and for how long.
+
+The timeline, the engine's metrics and the step-cost fit are all drawn from these records; nothing is
+measured twice. A virtual-clock run leaves the same records, so every figure works on both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from miniserve.scheduler import RequestStatus, SchedulerOutput
+
+EntryKind = Literal["prefill", "decode", "padding"]
+
+
+@dataclass(frozen=True, slots=True)
+class StepEntry:
+    """One slot's share of a step: `num_tokens` tokens of one request."""
+
+    request_id: str
+    slot: int
+    kind: EntryKind
+    num_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """One engine step; `start` in seconds on the engine's clock, `duration` in seconds.
+
+    num_running and num_waiting count requests when the step was scheduled.
+    """
+
+    step: int
+    start: float
+    duration: float
+    entries: tuple[StepEntry, ...]
+    num_running: int
+    num_waiting: int
+
+    @property
+    def batch(self) -> int:
+        """Rows in the step, padding included."""
+        return len(self.entries)
+
+    @property
+    def num_tokens(self) -> int:
+        """Tokens computed in the step, padding included."""
+        return sum(entry.num_tokens for entry in self.entries)
+
+    @property
+    def num_wasted(self) -> int:
+        """Rows of padding: computed for nobody."""
+        return sum(entry.kind == "padding" for entry in self.entries)
+
+
+def entries_of(output: SchedulerOutput) -> tuple[StepEntry, ...]:
+    """Describe a schedule as trace entries; to be called before `Scheduler.update` changes it."""
+    entries = []
+    for request, count in zip(output.requests, output.num_tokens, strict=True):
+        kind: EntryKind
+        if request.status is not RequestStatus.RUNNING:
+            kind = "padding"
+        elif request.num_computed_tokens < len(request.prompt_token_ids):
+            kind = "prefill"
+        else:
+            kind = "decode"
+        assert request.slot is not None
+        entries.append(StepEntry(request.request_id, request.slot, kind, count))
+    return tuple(entries)
