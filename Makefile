@@ -36,6 +36,9 @@ format: setup    ## let ruff format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+notebooks: setup ## run every notebook and save it (ONLY=04 for one)
+	$(BIN)/python -m tests.rerun_notebooks $(ONLY)
+
 lock: setup      ## resolve requirements.lock again (needs uv)
 	uv pip compile pyproject.toml --extra test --extra browser --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-annotate --no-header -o requirements.lock

@@ -1,0 +1,135 @@
+"""Run a learner's function on cases and say plainly what came of it.
+
+A check never raises and never hangs: the learner's code runs in a thread under a time limit. An
+untouched stub is "not started yet", never "passed".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import inspect
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+TIME_LIMIT_S = 10.0
+
+
+class Verdict(StrEnum):
+    """What a check can say."""
+
+    NOT_STARTED = "not started yet"
+    WRONG = "not right yet"
+    PASSED = "passed"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One thing that the learner's object must do.
+
+    Args:
+        name: what is tried, in words that fit after "case".
+        run: takes the learner's object and returns what it made; it may return an awaitable.
+        expected: what should come, or a predicate on it.
+        describe: `expected` in words, needed when it is a predicate.
+    """
+
+    name: str
+    run: Callable[[Any], Any]
+    expected: Any
+    describe: str = ""
+
+    def accepts(self, got: object) -> bool:
+        """Whether `got` is what was expected."""
+        if callable(self.expected):
+            return bool(self.expected(got))
+        return bool(got == self.expected)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a check says; the last expression of a cell shows it."""
+
+    exercise: str
+    verdict: Verdict
+    detail: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether every case came out right."""
+        return self.verdict is Verdict.PASSED
+
+    def __repr__(self) -> str:
+        mark = {Verdict.PASSED: "✔", Verdict.WRONG: "✘", Verdict.NOT_STARTED: "…"}[self.verdict]
+        return f"{mark} {self.exercise}: {self.verdict}" + (
+            f"\n  {self.detail}" if self.detail else ""
+        )
+
+
+class _NotStarted(Exception):
+    """The stub is untouched."""
+
+
+def check_cases(exercise: str, learner: Any, cases: Sequence[Case]) -> Report:
+    """Try the learner's object on each case, stopping at the first that is not right.
+
+    A stub counts as untouched when it is `...` or `None`, raises `NotImplementedError`, or returns
+    `...`.
+    """
+    if learner is ... or learner is None:
+        return Report(exercise, Verdict.NOT_STARTED)
+    for number, case in enumerate(cases, start=1):
+        where = f"case {number} of {len(cases)}, {case.name}:"
+        try:
+            got = _call_with_limit(case.run, learner)
+            right = case.accepts(got)
+        except (NotImplementedError, _NotStarted):
+            return Report(exercise, Verdict.NOT_STARTED)
+        except TimeoutError:
+            detail = f"{where} no end after {TIME_LIMIT_S:g} s; is there a loop that never stops?"
+            return Report(exercise, Verdict.WRONG, detail)
+        except Exception as error:
+            detail = f"{where} it raised {type(error).__name__}: {error}"
+            return Report(exercise, Verdict.WRONG, detail)
+        if not right:
+            expected = case.describe or repr(case.expected)
+            return Report(exercise, Verdict.WRONG, f"{where} expected {expected}, got {got!r}")
+    return Report(exercise, Verdict.PASSED, f"{len(cases)} of {len(cases)} cases")
+
+
+def _call_with_limit(run: Callable[[Any], Any], learner: Any) -> Any:
+    """Run for a bounded time in a thread of its own, where an awaitable finds a free event loop."""
+    outcome: list[Any] = []
+    failure: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            got = run(learner)
+            outcome.append(asyncio.run(_await(got)) if inspect.isawaitable(got) else got)
+        except BaseException as error:
+            failure.append(error)
+
+    thread = threading.Thread(target=work, name="check", daemon=True)
+    thread.start()
+    thread.join(TIME_LIMIT_S)
+    if thread.is_alive():
+        # Ask the thread to end, so that an endless loop does not burn the learner's laptop.
+        assert thread.ident is not None
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(
+            ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit)
+        )
+        raise TimeoutError
+    if failure:
+        if isinstance(failure[0], Exception):
+            raise failure[0]
+        raise RuntimeError(f"it ended with {type(failure[0]).__name__}") from failure[0]
+    if outcome[0] is ...:
+        raise _NotStarted
+    return outcome[0]
+
+
+async def _await(awaitable: Any) -> Any:
+    return await awaitable

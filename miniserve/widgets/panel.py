@@ -1,0 +1,59 @@
+"""What every panel is: a widget for a live notebook, a picture for a reader without a kernel.
+
+A panel's rich display carries three forms: the widget itself, a PNG (shown where no kernel runs: in a
+code-hosting site's preview, or in an untrusted copy), and one fixed line of text, which is all that
+`pytest --nbval` compares.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import Any
+
+import ipywidgets
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+class Panel:
+    """Something to show in a notebook.
+
+    Args:
+        root: the widget that holds everything; it gets the CSS class `miniserve-NAME`.
+        name: the panel's name, in lower case and hyphens.
+        text: one line that says what the panel is, the same in every run.
+    """
+
+    def __init__(self, root: ipywidgets.DOMWidget, *, name: str, text: str) -> None:
+        self.root = root
+        self.text = text
+        root.add_class(f"miniserve-{name}")
+
+    def picture(self) -> Figure | None:
+        """A still of the panel for readers without a kernel, or None if words say it all."""
+        return None
+
+    def close(self) -> None:
+        """Stop whatever the panel runs; safe to call twice."""
+        self.root.close()
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        view = self.root._repr_mimebundle_() or {}
+        bundle: dict[str, Any] = {"text/plain": self.text}
+        if WIDGET_VIEW in view:
+            bundle[WIDGET_VIEW] = view[WIDGET_VIEW]
+        figure = self.picture()
+        if figure is not None:
+            bundle["image/png"] = base64.b64encode(png(figure)).decode()
+        return bundle
+
+
+def png(figure: Figure, dpi: int = 100) -> bytes:
+    """Draw a matplotlib figure as PNG on the Agg canvas, without pyplot's global state."""
+    buffer = io.BytesIO()
+    FigureCanvasAgg(figure)
+    figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+    return buffer.getvalue()

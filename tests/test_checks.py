@@ -1,0 +1,71 @@
+import time
+from typing import Any
+
+import pytest
+
+from miniserve.checks import Case, Verdict, cases, check_cases
+
+DOUBLE = [
+    Case("two", lambda f: f(2), 4),
+    Case("three", lambda f: f(3), lambda got: got > 5, "more than 5"),
+]
+
+
+def untouched(x: int) -> Any:
+    raise NotImplementedError
+
+
+def gives_ellipsis(x: int) -> Any:
+    return ...
+
+
+async def double_later(x: int) -> int:
+    return 2 * x
+
+
+@pytest.mark.parametrize("stub", [untouched, gives_ellipsis, None, ...])
+def test_untouched_stub_is_not_started(stub: Any) -> None:
+    report = check_cases("doubling", stub, DOUBLE)
+    assert report.verdict is Verdict.NOT_STARTED
+    assert not report.passed
+    assert "not started yet" in repr(report)
+
+
+@pytest.mark.parametrize("right", [lambda x: 2 * x, double_later])
+def test_right_answer_passes(right: Any) -> None:
+    report = check_cases("doubling", right, DOUBLE)
+    assert report.passed
+    assert "2 of 2 cases" in repr(report)
+
+
+def test_wrong_answer_says_which_case_and_what_came() -> None:
+    report = check_cases("doubling", lambda x: 4, DOUBLE)
+    assert report.verdict is Verdict.WRONG
+    assert "case 2 of 2, three" in report.detail
+    assert "expected more than 5, got 4" in report.detail
+
+
+def test_an_error_is_told_not_raised() -> None:
+    report = check_cases("doubling", lambda x: 1 // 0, DOUBLE)
+    assert report.verdict is Verdict.WRONG
+    assert "ZeroDivisionError" in report.detail
+
+
+def test_an_endless_loop_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cases, "TIME_LIMIT_S", 0.2)
+    running = []
+
+    def endless(x: int) -> None:
+        while True:
+            running.append(x)
+            time.sleep(0.001)
+
+    report = check_cases("doubling", endless, DOUBLE)
+    assert "no end after" in report.detail
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        seen = len(running)
+        time.sleep(0.05)
+        if len(running) == seen:
+            return
+    pytest.fail("the learner's loop still runs")
