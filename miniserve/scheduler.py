@@ -1,16 +1,23 @@
 """Who runs in the next step: static batching and continuous batching as pure policy.
 
-A scheduler holds requests, hands out slots and decides how many tokens of which request the next step
-computes. It never sees a tensor, a thread, a socket or a clock: `now` is an argument. So the same object
-runs under the live engine, under the virtual clock of the simulator, and under property tests.
+A scheduler holds requests, hands out slots and decides how many tokens of which request the next
+step computes. It never sees a tensor, a thread, a socket or a clock: `now` is an argument. So the
+same object runs under the live engine, under the virtual clock, and under property tests.
 
 The cycle, once for each step::
 
-    output = scheduler.schedule(now)             # which requests, how many tokens each
-    token_ids = model.step(...)                  # somebody else's work
+    output = scheduler.schedule(now)  # which requests, how many tokens each
+    token_ids = model.step(...)  # somebody else's work
     finished = scheduler.update(output, token_ids, now)
 
-Names and statuses are those of vLLM's V1 scheduler.
+Names and statuses are those of vLLM's V1 scheduler. A policy of your own needs one method::
+
+    class OneAtATime(Scheduler):
+        def schedule(self, now):
+            if self.waiting and not self.running:
+                self.admit(now)
+            counts = [r.num_tokens - r.num_computed_tokens for r in self.running]
+            return SchedulerOutput(list(self.running), counts, self.take_freed_slots())
 """
 
 from __future__ import annotations
@@ -42,6 +49,9 @@ class RequestStatus(Enum):
 class Request:
     """One generation: what was asked, how far it is, and when things happened to it.
 
+    num_tokens: tokens known so far, prompt and output together.
+    num_computed_tokens: those whose keys and values are cached; the others are still to be fed.
+    slot: the row that the request has, or had until it ended.
     Times are seconds on the clock of whoever calls `schedule` and `update`.
     """
 
@@ -50,6 +60,7 @@ class Request:
     max_tokens: int
     arrival_time: float
     output_token_ids: list[int] = field(default_factory=list)
+    num_tokens: int = field(init=False)
     num_computed_tokens: int = 0
     status: RequestStatus = RequestStatus.WAITING
     slot: int | None = None
@@ -57,13 +68,14 @@ class Request:
     first_token_time: float | None = None
     finish_time: float | None = None
 
-    @property
-    def num_tokens(self) -> int:
-        """Tokens known so far, prompt and output together."""
-        return len(self.prompt_token_ids) + len(self.output_token_ids)
+    def __post_init__(self) -> None:
+        if not self.prompt_token_ids or self.max_tokens < 1:
+            raise ValueError("a request needs at least one prompt token and one token to make")
+        self.num_tokens = len(self.prompt_token_ids)
 
     def next_token_ids(self, count: int) -> Sequence[int]:
-        """The `count` tokens that follow those whose keys and values are already cached."""
+        """The `count` tokens that follow those already cached: a chunk of the prompt, or the last
+        output token."""
         start, prompt = self.num_computed_tokens, len(self.prompt_token_ids)
         if start < prompt:
             return self.prompt_token_ids[start : start + count]
@@ -72,7 +84,7 @@ class Request:
 
 @dataclass(slots=True)
 class SchedulerOutput:
-    """What the next step computes. Entry i is `num_tokens[i]` tokens of `requests[i]`.
+    """What the next step computes: entry i is `num_tokens[i]` tokens of `requests[i]`.
 
     freed_slots: slots that no request holds any more; the model may forget them before this step.
     wait_until: only when there is nothing to compute yet: the time at which to ask again
@@ -89,8 +101,8 @@ class Scheduler(ABC):
     """What the policies share: the queue, the slots, and the end of a request.
 
     Args:
-        max_num_seqs: slots, at least 1: how many requests may be in a step together. May be changed at any
-            time; a smaller number takes effect as running requests finish.
+        max_num_seqs: slots, at least 1: how many requests may be in a step together. May be
+            changed at any time; a smaller number takes effect as running requests finish.
         eos_token_id: the token that ends a generation.
     """
 
@@ -99,12 +111,11 @@ class Scheduler(ABC):
             raise ValueError(f"max_num_seqs must be at least 1, got {max_num_seqs}")
         self.max_num_seqs = max_num_seqs
         self.eos_token_id = eos_token_id
+        self.requests: dict[str, Request] = {}  # all that have not ended
         # First in, first out, and an abort in the middle, each in constant time.
         self.waiting: OrderedDict[str, Request] = OrderedDict()
-        self.running: list[Request] = []
-        self._free_slots: list[
-            int
-        ] = []  # a heap: the lowest slot first, so that timelines read well
+        self.running: list[Request] = []  # all that have a slot, in order of admission
+        self._free_slots: list[int] = []  # a heap: the lowest first, so that timelines read well
         self._num_slots = 0  # slots handed out so far, whether free or in use
         self._freed_slots: list[int] = []  # to be named in the next output
 
@@ -114,99 +125,92 @@ class Scheduler(ABC):
 
     def add_request(self, request: Request) -> None:
         """Put a request at the end of the queue."""
-        if request.max_tokens < 1 or not request.prompt_token_ids:
-            raise ValueError("a request needs at least one prompt token and one token to make")
-        self.waiting[request.request_id] = request
+        if request.request_id in self.requests:
+            raise ValueError(f"request {request.request_id!r} is here already")
+        self.requests[request.request_id] = self.waiting[request.request_id] = request
 
     def abort(self, request_id: str, now: float) -> Request | None:
         """End a request wherever it is; None if it is not here (any more)."""
-        request = self.waiting.pop(request_id, None)
-        if request is None:
-            request = next((r for r in self.running if r.request_id == request_id), None)
-        if request is None or request.status.finished:
-            return None
-        self._finish(request, RequestStatus.FINISHED_ABORTED, now)
-        self._drop_finished()
+        request = self.requests.get(request_id)
+        if request is not None:
+            self.waiting.pop(request_id, None)
+            self._finish(request, RequestStatus.FINISHED_ABORTED, now)
+            self._drop_finished()
         return request
 
     def update(
         self, output: SchedulerOutput, token_ids: Sequence[int], now: float
     ) -> list[Request]:
-        """Take in what a step made: `token_ids[i]` follows entry i. Returns the requests that ended.
+        """Take in what a step made: `token_ids[i]` follows entry i. Returns who ended with it.
 
-        A token after an unfinished chunk of a prompt, after a padding row, or for a request that was
-        aborted while the step ran, means nothing and is left out.
+        A token after an unfinished chunk of a prompt, in a row of padding, or for a request that
+        was aborted while the step ran, means nothing and is left out.
         """
         finished = []
-        eos = self.eos_token_id
+        running, eos = RequestStatus.RUNNING, self.eos_token_id
         for request, count, token in zip(
             output.requests, output.num_tokens, token_ids, strict=True
         ):
-            if request.status is not RequestStatus.RUNNING:
+            if request.status is not running:
                 continue
             request.num_computed_tokens += count
-            made = request.output_token_ids
-            if request.num_computed_tokens < len(request.prompt_token_ids) + len(made):
+            if request.num_computed_tokens < request.num_tokens:
                 continue
+            made = request.output_token_ids
             if not made:
                 request.first_token_time = now
             made.append(token)
+            request.num_tokens += 1
             if token == eos:
                 self._finish(request, RequestStatus.FINISHED_STOPPED, now)
-                finished.append(request)
-            elif len(made) >= request.max_tokens:
+            elif len(made) == request.max_tokens:
                 self._finish(request, RequestStatus.FINISHED_LENGTH_CAPPED, now)
-                finished.append(request)
+            else:
+                continue
+            finished.append(request)
         if finished:
             self._drop_finished()
         return finished
 
-    def has_unfinished_requests(self) -> bool:
-        """Whether any request waits or runs."""
-        return bool(self.waiting) or any(not r.status.finished for r in self.running)
-
-    def _admit(self, now: float) -> Request:
-        """Move the oldest waiting request into the lowest free slot."""
+    def admit(self, now: float) -> Request:
+        """Move the oldest waiting request into the lowest free slot. For `schedule` to call."""
         _, request = self.waiting.popitem(last=False)
-        if self._free_slots:
-            request.slot = heapq.heappop(self._free_slots)
-        else:
-            request.slot = self._num_slots
+        if not self._free_slots:
+            self._free_slots.append(self._num_slots)
             self._num_slots += 1
+        request.slot = heapq.heappop(self._free_slots)
         request.status = RequestStatus.RUNNING
         request.first_scheduled_time = now
         self.running.append(request)
         return request
 
-    def _finish(self, request: Request, status: RequestStatus, now: float) -> None:
-        request.status = status
-        request.finish_time = now
-
-    def _release(self, request: Request) -> None:
-        """Take back the slot of a request that leaves `running`."""
-        assert request.slot is not None
-        heapq.heappush(self._free_slots, request.slot)
-        self._freed_slots.append(request.slot)
-
-    def _take_freed_slots(self) -> list[int]:
+    def take_freed_slots(self) -> list[int]:
+        """The slots freed since the last call, each named once. For `schedule` to hand on."""
         freed, self._freed_slots = self._freed_slots, []
         return freed
 
+    def _finish(self, request: Request, status: RequestStatus, now: float) -> None:
+        request.status = status
+        request.finish_time = now
+        del self.requests[request.request_id]
+
     def _drop_finished(self) -> None:
-        """Let finished requests leave `running`."""
+        """Let finished requests leave `running`, and free their slots."""
         for request in self.running:
             if request.status.finished:
-                self._release(request)
-        self.running = [r for r in self.running if not r.status.finished]
+                assert request.slot is not None
+                heapq.heappush(self._free_slots, request.slot)
+                self._freed_slots.append(request.slot)
+        self.running = [request for request in self.running if not request.status.finished]
 
 
 class StaticScheduler(Scheduler):
     """Collect a batch, then run it until its longest member ends.
 
-    A batch starts when `max_num_seqs` requests wait, or when the oldest has waited `max_wait_s` seconds. Nobody
-    joins it later, and a member that ends early keeps its row: the step computes padding for it, as a
-    `generate` call over a padded batch does. That waste, and the wait for the longest member, are what
-    continuous batching takes away.
+    A batch starts when `max_num_seqs` requests wait, or when the oldest has waited `max_wait_s`
+    seconds. Nobody joins it later, and a member that ends early keeps its row: the step computes
+    padding for it, as a `generate` call over a padded batch does. That waste, and the wait for the
+    longest member, are what continuous batching takes away.
     """
 
     def __init__(self, max_num_seqs: int, eos_token_id: int, max_wait_s: float = 0.005) -> None:
@@ -215,37 +219,37 @@ class StaticScheduler(Scheduler):
 
     def schedule(self, now: float) -> SchedulerOutput:
         """Go on with the batch, or start the next one if it is full or has waited long enough."""
-        if not self.running:
-            if not self.waiting:
-                return SchedulerOutput([], [], self._take_freed_slots())
+        if self.waiting and not self.running:
             oldest = next(iter(self.waiting.values()))
             deadline = oldest.arrival_time + self.max_wait_s
             if len(self.waiting) < self.max_num_seqs and now < deadline:
-                return SchedulerOutput([], [], self._take_freed_slots(), wait_until=deadline)
+                return SchedulerOutput([], [], self.take_freed_slots(), wait_until=deadline)
             while self.waiting and len(self.running) < self.max_num_seqs:
-                self._admit(now)
-        batch = list(self.running)
-        # A finished row takes one token of padding; a row at the start takes its whole prompt.
-        counts = [1 if r.status.finished else r.num_tokens - r.num_computed_tokens for r in batch]
-        return SchedulerOutput(batch, counts, self._take_freed_slots())
+                self.admit(now)
+        # A row takes its whole prompt first, then one token a step; one of padding once it ended.
+        running = RequestStatus.RUNNING
+        counts = [
+            r.num_tokens - r.num_computed_tokens if r.status is running else 1 for r in self.running
+        ]
+        return SchedulerOutput(list(self.running), counts, self.take_freed_slots())
 
     def _drop_finished(self) -> None:
         """The batch leaves as a whole, when its last member has ended."""
-        if all(r.status.finished for r in self.running):
+        if all(request.status.finished for request in self.running):
             super()._drop_finished()
 
 
 class ContinuousScheduler(Scheduler):
-    """Iteration-level scheduling (Orca, OSDI 2022) under one token budget (Sarathi-Serve, OSDI 2024).
+    """Iteration-level scheduling (Orca, 2022) under one token budget (Sarathi-Serve, 2024).
 
-    Every step, running requests come first, then waiting ones in order of arrival, while slots and budget last. A
-    request that is reading its prompt and one that is writing its answer are not told apart: each gets
-    the tokens that are known and not yet computed. A prompt that does not fit into what is left of
-    the budget is read in chunks.
+    Every step, running requests come first, then waiting ones in order of arrival, while slots and
+    budget last. A request that is reading its prompt and one that is writing its answer are not
+    told apart: each gets the tokens that are known and not yet computed. A prompt that does not
+    fit into what is left of the budget is read in chunks.
 
     Args:
-        max_num_batched_tokens: the budget of one step, in tokens; at least `max_num_seqs`, so that no
-            running request ever goes without its token.
+        max_num_batched_tokens: the budget of one step, in tokens; at least `max_num_seqs`, so that
+            no slot stays empty for want of budget.
     """
 
     def __init__(
@@ -262,18 +266,20 @@ class ContinuousScheduler(Scheduler):
     def schedule(self, now: float) -> SchedulerOutput:
         """Give each running request its next tokens, then admit waiting ones."""
         budget = self.max_num_batched_tokens
-        batch = list(self.running)
-        counts = []
-        for index, request in enumerate(batch):
-            # Each request after this one is owed at least one token.
-            reserved = len(batch) - index - 1
-            count = min(request.num_tokens - request.num_computed_tokens, budget - reserved)
+        counts: list[int] = []
+        for request in self.running:
+            # Only the newest can be in the middle of its prompt, so it alone can want more than 1
+            # token; the budget ends before it only if it was lowered while requests ran.
+            count = min(request.num_tokens - request.num_computed_tokens, budget)
+            if count == 0:
+                break
             counts.append(count)
             budget -= count
-        while budget > 0 and self.waiting and len(self.running) < self.max_num_seqs:
-            request = self._admit(now)
-            count = min(len(request.prompt_token_ids), budget)
+        batch = self.running[: len(counts)]
+        while budget and self.waiting and len(self.running) < self.max_num_seqs:
+            request = self.admit(now)
+            count = min(request.num_tokens, budget)
             batch.append(request)
             counts.append(count)
             budget -= count
-        return SchedulerOutput(batch, counts, self._take_freed_slots())
+        return SchedulerOutput(batch, counts, self.take_freed_slots())
