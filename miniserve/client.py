@@ -10,33 +10,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal, Protocol
+from typing import Protocol
 
-FinishReason = Literal["stop", "length", "abort"]
+from miniserve.completion import Completion, EngineError, FinishReason, PromptTooLong, Timing
 
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """Where a request's time went inside the engine, in seconds.
-
-    queue: from arrival to the first step that held the request; prefill: to its first token;
-    decode: to its last token.
-    """
-
-    queue_s: float
-    prefill_s: float
-    decode_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Completion:
-    """The text that an engine made from one prompt."""
-
-    text: str
-    finish_reason: FinishReason
-    num_prompt_tokens: int
-    num_output_tokens: int
-    timing: Timing
+__all__ = [
+    "Completion",
+    "EngineClient",
+    "EngineError",
+    "EngineState",
+    "EngineStatus",
+    "EngineUnavailable",
+    "FinishReason",
+    "PromptTooLong",
+    "QueueFull",
+    "StepFailed",
+    "Timing",
+]
 
 
 class EngineState(StrEnum):
@@ -56,14 +46,6 @@ class EngineStatus:
     reason: str = ""
     num_running: int = 0
     num_waiting: int = 0
-
-
-class EngineError(Exception):
-    """A generation did not succeed; the message is fit for a client to read."""
-
-
-class PromptTooLong(EngineError):
-    """The prompt and `max_tokens` together do not fit into the model's context."""
 
 
 class QueueFull(EngineError):
@@ -101,7 +83,9 @@ class EngineClient(Protocol):
         Cancelling the await aborts the request and frees its place.
 
         Raises:
-            EngineError: one of the subclasses above.
+            EngineError: `PromptTooLong` or one of the subclasses above.
+            TimeoutError: only from a client that blocks the event loop, where the caller's own
+                timeout cannot strike (`miniserve.inline`).
         """
 
     def status(self) -> EngineStatus:

@@ -1,0 +1,155 @@
+"""The web application: `POST /correct`, the same for every engine that is put behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import uuid
+from collections.abc import AsyncIterator, Coroutine, Iterable
+from importlib.metadata import version
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from starlette.middleware import Middleware
+
+from miniserve import problems
+from miniserve.client import Completion, EngineClient
+from miniserve.completion import Timing
+from miniserve.healthz import health_router
+from miniserve.lifecycle import Lifecycle, OpenClient
+from miniserve.problems import ClientDisconnected, Problem, RequestTimeout
+from miniserve.schemas import CorrectionRequest, CorrectionResponse
+from miniserve.settings import Settings
+from miniserve.tutor import prompt_for, read_completion
+
+
+def create_app(
+    open_client: OpenClient,
+    settings: Settings | None = None,
+    *,
+    middleware: Iterable[Middleware] = (),
+    routers: Iterable[APIRouter] = (),
+    extra_problems: Iterable[Problem] = (),
+) -> FastAPI:
+    """Build the application. Nothing is opened before it starts.
+
+    Args:
+        open_client: makes the engine's client. What it raises, and what the client's `start`
+            raises, is the reason that `/readyz` gives.
+        settings: default: what the environment says.
+        middleware: outermost first.
+        routers: more routes. Their lifespans are entered after the engine's, in order, and left in
+            reverse order.
+        extra_problems: what the middleware may answer `POST /correct` with, for its documentation.
+    """
+    settings = settings or Settings()
+    lifecycle = Lifecycle(open_client, settings)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with lifecycle:
+            yield
+
+    app = FastAPI(
+        title="miniserve",
+        version=version("miniserve"),
+        summary="A grammar tutor behind an inference server small enough to read.",
+        lifespan=lifespan,
+        middleware=list(middleware),
+    )
+    app.state.settings = settings
+    app.state.lifecycle = lifecycle
+    problems.install(app)
+    app.include_router(health_router(lifecycle))
+    app.include_router(_tutor_router(settings, extra_problems))
+    for router in routers:
+        app.include_router(router)
+    return app
+
+
+async def admitted_client(request: Request) -> AsyncIterator[EngineClient]:
+    """The engine, held for one request (a dependency). Refuses with 503 while the server is not
+    ready.
+    """
+    with request.app.state.lifecycle.admit() as client:
+        yield client
+
+
+def _tutor_router(settings: Settings, extra_problems: Iterable[Problem]) -> APIRouter:
+    router = APIRouter(tags=["tutor"])
+
+    @router.post(
+        "/correct",
+        summary="Correct the verb of a sentence",
+        responses={
+            200: {"headers": _SERVER_TIMING_HEADER},
+            **problems.responses([*problems.CORRECT_PROBLEMS, *extra_problems]),
+        },
+    )
+    async def correct(
+        question: CorrectionRequest,
+        request: Request,
+        response: Response,
+        client: Annotated[EngineClient, Depends(admitted_client)],
+    ) -> CorrectionResponse:
+        """Send one short English sentence; get it back with its verb put right, and the reason."""
+        generation = client.generate(
+            prompt_for(question.sentence),
+            max_tokens=settings.max_tokens,
+            request_id=getattr(request.state, "request_id", None) or uuid.uuid4().hex,
+        )
+        try:
+            async with asyncio.timeout(settings.request_timeout_s):
+                completion = await _unless_disconnected(request, generation)
+        except TimeoutError as error:
+            raise RequestTimeout(
+                f"There was no answer within {settings.request_timeout_s:g} seconds."
+            ) from error
+        correction = read_completion(completion)
+        response.headers["Server-Timing"] = server_timing(completion.timing)
+        return CorrectionResponse(
+            corrected=correction.corrected, explanation=correction.explanation
+        )
+
+    return router
+
+
+_SERVER_TIMING_HEADER = {
+    "Server-Timing": {
+        "description": "Where the time went, in milliseconds.",
+        "schema": {"type": "string"},
+        "example": "queue;dur=0.4, prefill;dur=1.1, decode;dur=22.9",
+    }
+}
+
+
+def server_timing(timing: Timing) -> str:
+    """Write a timing as the `Server-Timing` header, in milliseconds."""
+    parts = {"queue": timing.queue_s, "prefill": timing.prefill_s, "decode": timing.decode_s}
+    return ", ".join(f"{name};dur={seconds * 1000:.1f}" for name, seconds in parts.items())
+
+
+async def _unless_disconnected(
+    request: Request, generation: Coroutine[Any, Any, Completion]
+) -> Completion:
+    """Await a generation, and cancel it if the client goes away first.
+
+    Raises:
+        ClientDisconnected: the client went away.
+    """
+    working = asyncio.create_task(generation, name="generate")
+    watching = asyncio.create_task(_disconnected(request), name="watch for a disconnect")
+    try:
+        await asyncio.wait([working, watching], return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise ClientDisconnected("The client went away.")
+        return await working
+    finally:
+        working.cancel()
+        watching.cancel()
+        await asyncio.gather(working, watching, return_exceptions=True)
+
+
+async def _disconnected(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

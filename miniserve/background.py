@@ -1,0 +1,189 @@
+"""A server beside a notebook: uvicorn in a thread, with an event loop of its own.
+
+    server = BackgroundServer(app, name="tutor").start()
+    httpx.post(f"{server.url}/correct", json={"sentence": "He goed to school."})
+    server.stop()
+
+Running such a cell again makes a new server, and the variable forgets the old one. So a server may
+have a name, and `start` first stops a running server of the same name; it is found in the
+interpreter's own list of threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import threading
+import time
+import urllib.error
+import urllib.request
+from types import TracebackType
+from typing import Any
+
+import uvicorn
+
+_TIMEOUT_S = 30.0
+_GRACE_S = 5
+
+
+class _Server(uvicorn.Server):
+    """Says when it is up, rather than being asked again and again."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.up = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.up.set()
+
+
+class _ServerThread(threading.Thread):
+    """Runs one server, from its first moment to its last."""
+
+    def __init__(self, app: Any, listener: socket.socket, name: str) -> None:
+        super().__init__(name=name, daemon=True)
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            lifespan="auto",
+            timeout_graceful_shutdown=_GRACE_S,
+        )
+        self.server = _Server(config)
+        self.error: BaseException | None = None
+        self._listener = listener
+
+    def run(self) -> None:
+        try:
+            # Not `server.run`: it goes through `asyncio.run`, which nest-asyncio replaces in
+            # chapter 02.
+            make_loop = self.server.config.get_loop_factory()
+            with self._listener, asyncio.Runner(loop_factory=make_loop) as runner:
+                runner.run(self.server.serve(sockets=[self._listener]))
+        except (
+            BaseException
+        ) as error:  # SystemExit too: that is how uvicorn says that start-up failed
+            self.error = error
+        finally:
+            self.server.up.set()
+
+    def stop(self) -> None:
+        self.server.should_exit = True
+        self.join(_TIMEOUT_S)
+        if self.is_alive():
+            raise RuntimeError(f"{self.name} did not stop within {_TIMEOUT_S:g} seconds.")
+
+
+class BackgroundServer:
+    """An ASGI application, served from a thread of this process. Also a context manager.
+
+    Args:
+        app: the application.
+        name: if given, a running server of this name is stopped when this one starts.
+        host: address to listen on.
+        port: 0 picks a free port.
+    """
+
+    def __init__(
+        self, app: Any, *, name: str | None = None, host: str = "127.0.0.1", port: int = 0
+    ) -> None:
+        self._app = app
+        self._thread_name = f"background server {name or id(self)}"
+        self._host = host
+        self._port = port
+        self._thread: _ServerThread | None = None
+        self._url: str | None = None
+
+    @property
+    def url(self) -> str:
+        """The base URL, such as `http://127.0.0.1:49152`.
+
+        Raises:
+            RuntimeError: the server is not running.
+        """
+        if self._url is None:
+            raise RuntimeError("The server is not running: call start() first.")
+        return self._url
+
+    @property
+    def running(self) -> bool:
+        """Whether the server's thread is alive."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def start(self) -> BackgroundServer:
+        """Start to serve, and return when connections are answered. Does nothing if it runs
+        already.
+
+        Raises:
+            OSError: the port is taken.
+            RuntimeError: the application did not start; its own exception is the cause, if it has
+                one.
+        """
+        if self.running:
+            return self
+        for thread in threading.enumerate():
+            if thread.name == self._thread_name and hasattr(thread, "stop"):
+                thread.stop()
+        # With the protocol said, asyncio turns on TCP_NODELAY; without it each answer waits for 40
+        # ms.
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((self._host, self._port))
+        except OSError:
+            listener.close()
+            raise
+        address = "http://{}:{}".format(*listener.getsockname())
+        thread = _ServerThread(self._app, listener, self._thread_name)
+        thread.start()
+        if not thread.server.up.wait(_TIMEOUT_S) or thread.error is not None:
+            thread.server.should_exit = True
+            raise RuntimeError("The application did not start.") from thread.error
+        self._thread, self._url = thread, address
+        return self
+
+    def wait_ready(self, timeout_s: float = 60.0) -> BackgroundServer:
+        """Wait until `/readyz` says 200.
+
+        Raises:
+            TimeoutError: it did not in time; the message holds the reason that `/readyz` gives.
+        """
+        deadline = time.monotonic() + timeout_s
+        while True:
+            try:
+                with urllib.request.urlopen(f"{self.url}/readyz", timeout=timeout_s):
+                    return self
+            except urllib.error.HTTPError as error:
+                with error:
+                    reason = json.load(error).get("detail", "")
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"Not ready after {timeout_s:g} seconds: {reason}")
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        """Stop to serve and wait for the thread's end; requests in flight get a few seconds.
+        Idempotent.
+
+        Raises:
+            RuntimeError: the server died of an exception, or did not end.
+        """
+        thread, self._thread, self._url = self._thread, None, None
+        if thread is None:
+            return
+        thread.stop()
+        if thread.error is not None:
+            raise RuntimeError("The server died.") from thread.error
+
+    def __enter__(self) -> BackgroundServer:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()

@@ -1,0 +1,108 @@
+"""From start-up to shutdown: who opens the engine, when requests may come in, and who closes it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Iterator
+from types import TracebackType
+
+from miniserve.client import EngineClient, EngineState, EngineUnavailable
+from miniserve.settings import Settings
+from miniserve.tutor import EXAMPLE_SENTENCE, AnswerError, prompt_for, read_completion
+
+#: Makes a client that is not started yet. It may read files, and holds nothing that needs closing.
+OpenClient = Callable[[Settings], EngineClient]
+
+logger = logging.getLogger(__name__)
+
+
+class Lifecycle:
+    """Opens the engine in a background task, so that a server is alive before it is ready.
+
+    Used as an asynchronous context manager by the application's lifespan. A start-up that fails
+    leaves the server alive and not ready, with the reason.
+    """
+
+    def __init__(self, open_client: OpenClient, settings: Settings) -> None:
+        self._open_client = open_client
+        self._settings = settings
+        self._reason = "The server has not been started."
+        self._opening: asyncio.Task[None] | None = None
+        self.client: EngineClient | None = None
+        self.num_in_flight = 0
+
+    async def __aenter__(self) -> Lifecycle:
+        self._reason = "The model is being loaded."
+        self._opening = asyncio.create_task(self._open(), name="open the engine")
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.drain()
+        if self._opening is not None:
+            self._opening.cancel()
+            await asyncio.wait([self._opening])
+        if self.client is not None:
+            await self.client.stop()
+            self.client = None
+
+    async def _open(self) -> None:
+        try:
+            self.client = await asyncio.to_thread(self._open_client, self._settings)
+            await self.client.start()
+            self._reason = "The warm-up correction is running."
+            async with asyncio.timeout(self._settings.request_timeout_s):
+                completion = await self.client.generate(
+                    prompt_for(EXAMPLE_SENTENCE),
+                    max_tokens=self._settings.max_tokens,
+                    request_id="warm-up",
+                )
+        except Exception as error:
+            self._reason = f"Start-up failed: {type(error).__name__}: {error}"
+            logger.error(self._reason)
+            return
+        try:
+            read_completion(completion)
+        except AnswerError as error:
+            logger.warning("The warm-up correction ran, but it made no sense: %s", error)
+        self._reason = ""
+
+    @property
+    def reason(self) -> str:
+        """Why no request may come in now; empty when one may."""
+        if self._reason or self.client is None:
+            return self._reason
+        status = self.client.status()
+        if status.state is EngineState.READY:
+            return ""
+        return status.reason or f"The engine is {status.state}."
+
+    def drain(self) -> None:
+        """Let no more requests in; those that are in may finish."""
+        self._reason = "The server is shutting down."
+
+    def ready_client(self) -> EngineClient:
+        """The engine's client.
+
+        Raises:
+            EngineUnavailable: no request may come in now.
+        """
+        if self.client is None or self.reason:
+            raise EngineUnavailable(self.reason)
+        return self.client
+
+    @contextlib.contextmanager
+    def admit(self) -> Iterator[EngineClient]:
+        """Hold the engine for one request; raises what `ready_client` raises."""
+        client = self.ready_client()
+        self.num_in_flight += 1
+        try:
+            yield client
+        finally:
+            self.num_in_flight -= 1

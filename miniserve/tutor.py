@@ -1,0 +1,182 @@
+"""The grammar tutor: rules for sentences, the prompt, the answer's format, and the model.
+
+The format is lines. The prompt is the sentence and a line break; the answer is the corrected
+sentence, a line break, and the explanation. A sentence never holds a line break, so nothing needs
+escaping, and the plain text of any engine can be read.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from miniserve.completion import Completion, FinishReason, PromptTooLong, Timing
+from miniserve.model.checkpoint import Checkpoint, load_checkpoint
+from miniserve.model.llama import Llama
+
+#: The longest sentence, in characters, after the whitespace at its ends is trimmed.
+MAX_SENTENCE_LENGTH = 200
+
+#: The longest answer, in tokens: twice a long sentence and its longest explanation.
+MAX_TOKENS = 128
+
+#: What chapters, warm-up and examples ask about.
+EXAMPLE_SENTENCE = "He goed to school."
+
+SentenceRule = Literal["empty", "too_long", "line_break", "not_printable"]
+
+_RULES: dict[SentenceRule, str] = {
+    "empty": "The sentence is empty.",
+    "too_long": f"The sentence is longer than {MAX_SENTENCE_LENGTH} characters.",
+    "line_break": "The sentence holds a line break.",
+    "not_printable": "The sentence holds a character that is not printable text.",
+}
+
+
+class SentenceError(ValueError):
+    """A sentence breaks a rule. The message names the rule and never repeats the sentence."""
+
+    def __init__(self, rule: SentenceRule) -> None:
+        super().__init__(_RULES[rule])
+        self.rule = rule
+
+
+class AnswerError(ValueError):
+    """The model's text is not a corrected sentence and an explanation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What the tutor says; `corrected` equals the sentence if nothing was wrong with it."""
+
+    corrected: str
+    explanation: str
+
+
+def check_sentence(text: str) -> str:
+    """Trim the whitespace at the ends and return the sentence.
+
+    Raises:
+        SentenceError: it is not 1 to 200 characters of printable text in one line. What is
+            printable is `str.isprintable`'s definition: no control or format characters, no space
+            but the ordinary one.
+    """
+    sentence = text.strip()
+    if not sentence:
+        raise SentenceError("empty")
+    if len(sentence) > MAX_SENTENCE_LENGTH:
+        raise SentenceError("too_long")
+    if len(sentence.splitlines()) > 1:
+        raise SentenceError("line_break")
+    if not sentence.isprintable():
+        raise SentenceError("not_printable")
+    return sentence
+
+
+def prompt_for(sentence: str) -> str:
+    """The text that the model continues."""
+    return f"{sentence}\n"
+
+
+def parse_answer(text: str) -> Correction:
+    """Read the model's text: the corrected sentence in one line, the explanation in the next.
+
+    Raises:
+        AnswerError: the text is anything else.
+    """
+    lines = text.strip().splitlines()
+    if len(lines) != 2:
+        raise AnswerError(f"The model's answer has {len(lines)} lines, not two.")
+    corrected, explanation = (line.strip() for line in lines)
+    if not corrected or not explanation:
+        raise AnswerError("A line of the model's answer is empty.")
+    if not (corrected.isprintable() and explanation.isprintable()):
+        raise AnswerError("The model's answer holds a character that is not printable.")
+    return Correction(corrected, explanation)
+
+
+def read_completion(completion: Completion) -> Correction:
+    """Read what an engine made of a prompt.
+
+    Raises:
+        AnswerError: the answer was cut off before its end, or `parse_answer` finds it malformed.
+    """
+    if completion.finish_reason != "stop":
+        raise AnswerError("The model's answer was cut off before its end.")
+    return parse_answer(completion.text)
+
+
+def _never() -> bool:
+    return False
+
+
+class Tutor:
+    """The model and its tokenizer, one sentence at a time. Not for several threads at once."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self.max_model_len = checkpoint.config.max_position_embeddings
+        self._tokenizer = checkpoint.tokenizer
+        self._eos_token_id = checkpoint.eos_token_id
+        self._model = Llama(checkpoint, max_num_seqs=1, max_model_len=self.max_model_len)
+
+    @classmethod
+    def load(cls, path: Path) -> Tutor:
+        """Read the checkpoint directory `path`; raises what `load_checkpoint` raises."""
+        return cls(load_checkpoint(path))
+
+    def generate(
+        self, prompt: str, max_tokens: int = MAX_TOKENS, stop: Callable[[], bool] | None = None
+    ) -> Completion:
+        """Continue a prompt greedily, up to the end token, `max_tokens`, or until `stop` says so.
+
+        Args:
+            stop: asked before each step; True ends the generation with the reason "abort".
+
+        Raises:
+            PromptTooLong: the prompt and `max_tokens` do not fit into the model's context.
+        """
+        stop = stop or _never
+        prompt_token_ids = self._tokenizer.encode(prompt).ids
+        PromptTooLong.check(len(prompt_token_ids), max_tokens, self.max_model_len)
+        made: list[int] = []
+        next_token_ids, position = prompt_token_ids, 0
+        start = first_token = time.perf_counter()
+        finish_reason: FinishReason = "abort"
+        try:
+            while not stop():
+                made.append(self._step(next_token_ids, position))
+                position += len(next_token_ids)
+                next_token_ids = made[-1:]
+                if len(made) == 1:
+                    first_token = time.perf_counter()
+                if made[-1] == self._eos_token_id:
+                    finish_reason = "stop"
+                    break
+                if len(made) >= max_tokens:
+                    finish_reason = "length"
+                    break
+        finally:
+            self._model.free([0])
+        return Completion(
+            text=self._tokenizer.decode(made),
+            finish_reason=finish_reason,
+            num_prompt_tokens=len(prompt_token_ids),
+            num_output_tokens=len(made),
+            timing=Timing(0.0, first_token - start, time.perf_counter() - first_token),
+        )
+
+    def correct(self, sentence: str) -> Correction:
+        """Correct one sentence.
+
+        Raises:
+            SentenceError: the sentence breaks a rule.
+            PromptTooLong: it has more tokens than the model can take.
+            AnswerError: the model's answer is malformed.
+        """
+        return read_completion(self.generate(prompt_for(check_sentence(sentence))))
+
+    def _step(self, token_ids: list[int], position: int) -> int:
+        return int(self._model.step([0], token_ids, [len(token_ids)], [position])[0])
