@@ -1,0 +1,61 @@
+"""Checks of chapter 00: the wait in a line, and the first calls over HTTP."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from fastapi import FastAPI, Response
+
+from miniserve.background import BackgroundServer
+from miniserve.checks.cases import Case, Report, check_cases
+
+AverageWait = Callable[[int, float], float]
+CorrectAll = Callable[[str, list[str]], list[str | None]]
+
+
+def check_average_wait(average_wait: AverageWait) -> Report:
+    """The average wait of `n` requests that arrive together and are served one by one."""
+
+    def case(n: int, service_s: float, expected: float) -> Case:
+        return Case(
+            f"n = {n}, service_s = {service_s:g}",
+            lambda learner: learner(n, service_s),
+            lambda got: isinstance(got, float | int) and math.isclose(got, expected),
+            f"{expected:g}",
+        )
+
+    cases = [case(1, 0.5, 0.5), case(2, 1.0, 1.5), case(20, 1.0, 10.5), case(1000, 0.02, 10.01)]
+    return check_cases("average wait", average_wait, cases)
+
+
+def check_correct_all(correct_all: CorrectAll) -> Report:
+    """Several corrections over HTTP, refusals included, from a server that answers in capitals."""
+    server = BackgroundServer(_shouting_app())
+
+    def case(name: str, sentences: list[str], expected: list[str | None]) -> Case:
+        return Case(name, lambda learner: learner(server.url, sentences), expected)
+
+    with server:
+        return check_cases(
+            "correct all",
+            correct_all,
+            [
+                case("no sentence at all", [], []),
+                case("two sentences", ["one", "two"], ["ONE", "TWO"]),
+                case("one of them refused", ["one", "", "three"], ["ONE", None, "THREE"]),
+            ],
+        )
+
+
+def _shouting_app() -> FastAPI:
+    app = FastAPI()
+
+    @app.post("/correct")
+    async def correct(body: dict[str, str], response: Response) -> dict[str, str]:
+        if not body.get("sentence"):
+            response.status_code = 422
+            return {"detail": "The sentence is empty."}
+        return {"corrected": body["sentence"].upper(), "explanation": "Louder."}
+
+    return app

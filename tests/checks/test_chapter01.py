@@ -1,0 +1,73 @@
+from typing import Any
+
+import pytest
+from fastapi import FastAPI, HTTPException
+from pydantic import BaseModel
+
+from miniserve.checks import Verdict, chapter01
+from miniserve.tutor import SentenceError
+
+
+class Sentence(BaseModel):
+    sentence: str
+
+
+def stub(*_: Any) -> Any:
+    raise NotImplementedError
+
+
+def right_readiness(loaded: bool, warmed_up: bool, error: str | None) -> tuple[int, str]:
+    if error is not None:
+        return 503, f"failed: {error}"
+    if not loaded:
+        return 503, "loading"
+    return (200, "ready") if warmed_up else (503, "warming up")
+
+
+def service(*, status: int, echo: bool) -> Any:
+    def build(tutor: Any) -> FastAPI:
+        app = FastAPI()
+
+        @app.post("/correct")
+        def correct(body: Sentence) -> dict[str, str]:
+            try:
+                correction = tutor.correct(body.sentence)
+            except SentenceError as error:
+                detail = body.sentence if echo else str(error)
+                raise HTTPException(status_code=status, detail=detail) from error
+            return {"corrected": correction.corrected, "explanation": correction.explanation}
+
+        return app
+
+    return build
+
+
+def careless(tutor: Any) -> FastAPI:
+    app = FastAPI()
+
+    @app.post("/correct")
+    def correct(body: Sentence) -> dict[str, str]:
+        correction = tutor.correct(body.sentence)
+        return {"corrected": correction.corrected, "explanation": correction.explanation}
+
+    return app
+
+
+def test_readiness() -> None:
+    assert chapter01.check_readiness(right_readiness).passed
+    assert chapter01.check_readiness(stub).verdict is Verdict.NOT_STARTED
+    wrong = chapter01.check_readiness(lambda loaded, warm, error: (200, "ready"))
+    assert wrong.verdict is Verdict.WRONG
+    assert "expected (503, 'loading'), got (200, 'ready')" in wrong.detail
+
+
+def test_service() -> None:
+    assert chapter01.check_service(service(status=422, echo=False)).passed
+    assert chapter01.check_service(stub).verdict is Verdict.NOT_STARTED
+
+
+@pytest.mark.parametrize(
+    "wrong", [careless, service(status=400, echo=False), service(status=422, echo=True)]
+)
+def test_service_wrong(wrong: Any) -> None:
+    assert chapter01.check_service(wrong).verdict is Verdict.WRONG
