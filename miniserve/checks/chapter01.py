@@ -47,7 +47,7 @@ def check_service(build: Callable[[Any], FastAPI]) -> Report:
 
     def posting(body: object) -> Callable[[Any], Awaitable[tuple[int, str]]]:
         async def run(learner: Callable[[Any], FastAPI]) -> Any:
-            app = learner(_FakeTutor())
+            app: Any = learner(_FakeTutor())
             if app is ...:
                 return ...
             transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
