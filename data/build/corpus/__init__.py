@@ -1,0 +1,1 @@
+"""The generator of the verb corpus: lexicon, grammar, error injection, explanations, splits."""

@@ -1,0 +1,108 @@
+"""Explanations: one deterministic text for each error kind and verb."""
+
+from __future__ import annotations
+
+from .inflect import Verb
+from .sentence import NP
+
+NO_CHANGE = "No change is needed."
+FULL = {"'s": "is", "'re": "are", "'m": "am", "'ve": "have", "'d": "had", "'ll": "will"}
+
+
+def aux_name(aux: str) -> str:
+    """How an auxiliary is named in an explanation: lower case, straight, written out."""
+    aux = aux.lower().replace("’", "'")
+    return FULL.get(aux, aux)
+
+
+def overregular(v: Verb) -> str:
+    """goed."""
+    return f"The past tense of '{v.lemma}' is the irregular form '{v.past}'."
+
+
+def misspelled(v: Verb, participle: bool = False) -> str:
+    """stoped."""
+    name = "past participle" if participle else "past tense"
+    base = v.lemma
+    if v.past == base + base[-1] + "ed":
+        why = f", with the '{base[-1]}' doubled"
+    elif base.endswith("y") and v.past.endswith("ied"):
+        why = ", with 'y' changed to 'i'"
+    elif base.endswith("y"):
+        why = ", and the 'y' stays after a vowel"
+    elif v.past.endswith("cked") and base.endswith("c"):
+        why = ", with a 'k' after the 'c'"
+    elif base.endswith("e"):
+        why = ", with only a 'd' after the 'e'"
+    else:
+        why = f", with a single '{base[-1]}'"
+    return f"The {name} of '{base}' is spelled '{v.past}'{why}."
+
+
+def doubled(v: Verb) -> str:
+    """wented."""
+    return (
+        f"'{v.past.capitalize()}' is already the past tense of '{v.lemma}', so it takes no -ed."
+    )
+
+
+def parts(v: Verb) -> str:
+    """The principal parts."""
+    return f"the principal parts of '{v.lemma}' are '{v.lemma}', '{v.past}', '{v.pp}'."
+
+
+def participle_have(aux: str, v: Verb) -> str:
+    """has went. `aux` in full ('has', 'had', "haven't")."""
+    return f"After '{aux}', use the past participle: {parts(v)}"
+
+
+def participle_passive(aux: str, v: Verb) -> str:
+    """was broke."""
+    return f"A passive needs the past participle after '{aux}': {parts(v)}"
+
+
+def s_missing(wrong: str, right: str) -> str:
+    """she go."""
+    return f"With a third-person singular subject, '{wrong}' becomes '{right}'."
+
+
+def s_added(right: str) -> str:
+    """they goes."""
+    return f"Only a third-person singular subject takes -s, so the verb is '{right}'."
+
+
+def be_agreement(subj: NP, wrong: str, right: str) -> str:
+    """they was."""
+    if subj.pron.lower() == "i":
+        who = "'I'"
+    elif subj.pron.lower() == "you":
+        who = "'You'"
+    else:
+        who = "A plural subject" if subj.num == "p" else "A singular subject"
+    return f"{who} takes '{right}', not '{wrong}'."
+
+
+def after_did(aux: str, v: Verb) -> str:
+    """did he went."""
+    return f"After '{aux}', use the base form '{v.lemma}'."
+
+
+def after_modal(modal: str, base: str) -> str:
+    """can sings."""
+    return f"After the modal '{modal}', use the base form '{base}'."
+
+
+def after_to(base: str) -> str:
+    """wants to went."""
+    return f"After 'to', use the base form '{base}'."
+
+
+def progressive(aux: str, v: Verb) -> str:
+    """is work."""
+    return f"After '{aux}', the progressive needs the -ing form '{v.ing}'."
+
+
+def past_marker(marker: str, wrong: str, right: str) -> str:
+    """yesterday she go."""
+    m = marker[0].upper() + marker[1:]
+    return f"'{m}' marks the past, so '{wrong}' becomes '{right}'."

@@ -1,0 +1,211 @@
+"""Verbs and their forms, right and wrong.
+
+Irregular verbs come from a hand-checked table (`lists/irregular.txt`); regular ones are inflected
+by lemminflect and cross-checked by the spelling rules here.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+LISTS = Path(__file__).parent / "lists"
+VOWELS = "aeiou"
+# Regular verbs whose lemma is also an ordinary adjective: "The shop is open" is no mistake.
+ADJECTIVE_LIKE = frozenset(
+    "open clean free empty dry warm cool clear close slow complete correct present own better wet "
+    "calm quiet narrow dirty busy double light lower secure separate perfect tame thin "
+    "mature live blind bare smooth steady still upset shut lean sober humble ready idle direct "
+    "welcome key back near parallel sour sweet tidy even level blank bloody dim dull faint firm "
+    "foul frank hollow lame loose mean mute obscure pale please round savage short sham shy sick "
+    "square stale tender tense total trim utter waste well wrong yellow black blue brown gray grey "
+    "green red white fake alert average animate approximate articulate content deliberate "
+    "duplicate elaborate fancy intimate moderate subject suspect toast worth corrupt exempt "
+    "express fit like off out down up right pretty spare sure top patient".split()
+)
+BLOCKED = frozenset(
+    "fuck shit rape piss wank bugger damn screw bitch suck cum nigger fag whore hump sod bang "
+    "cant wont dont isnt gonna wanna gotta ought shall will would can could may might must be is "
+    "am are was were been being dare used need born lets ain beware methinks spay ms mr dr vs "
+    "la de en el das der les des van von et al st th nd rd lo li un une que est sur par pas los "
+    "las".split()
+)
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One verb: its right forms, and the wrong forms that people write for them."""
+
+    lemma: str
+    s: str
+    past: str
+    pp: str
+    ing: str
+    irregular: bool
+    shaky: bool  # two standard past forms: never called wrong
+    over: tuple[str, ...] = ()  # goed
+    spell: tuple[str, ...] = ()  # stoped
+    doubled: tuple[str, ...] = ()  # wented
+    ing_wrong: tuple[str, ...] = ()  # stoping
+    s_wrong: tuple[str, ...] = ()  # studys
+
+    @property
+    def adjlike(self) -> bool:
+        """Whether the bare lemma can stand after *be* as an adjective."""
+        return self.lemma in ADJECTIVE_LIKE
+
+
+def doubles(w: str) -> bool:
+    """Whether a word of one syllable doubles its last consonant before -ed and -ing."""
+    return bool(re.fullmatch(r"[^aeiou]*(?:qu)?[aeiouy][^aeiouwxy]", w)) and len(w) > 2
+
+
+def add_ed(w: str, double: bool = False) -> str:
+    """Spell w + -ed by the ordinary rules."""
+    if w.endswith("e"):
+        return w + "d"
+    if w.endswith("y") and w[-2] not in VOWELS:
+        return w[:-1] + "ied"
+    if w.endswith("c"):
+        return w + "ked"
+    return w + (w[-1] if double else "") + "ed"
+
+
+def add_s(w: str) -> str:
+    """Spell w + -s (third person, plural) by the ordinary rules."""
+    if w == "have":
+        return "has"
+    if re.search(r"(s|x|z|ch|sh)$", w) or w in {"go", "do", "echo", "veto", "torpedo"} or (
+        re.fullmatch(r"(under|over|out|re|un)(go|do)", w)
+    ):
+        return w + ("zes" if w == "quiz" else "es")
+    if w.endswith("y") and w[-2] not in VOWELS:
+        return w[:-1] + "ies"
+    return w + "s"
+
+
+def add_ing(w: str, double: bool = False) -> str:
+    """Spell w + -ing by the ordinary rules."""
+    if w.endswith("ie"):
+        return w[:-2] + "ying"
+    if w.endswith("e") and not re.search(r"(ee|oe|ye)$", w) and w not in {"singe", "binge", "be"}:
+        return w[:-1] + "ing"
+    if w.endswith("c"):
+        return w + "king"
+    return w + (w[-1] if double else "") + "ing"
+
+
+# Look like wrong forms of an irregular verb and are words of their own.
+REAL_WORDS = frozenset(
+    "lied winded hanged founded grounded bounded costed felled rented spilled weaved seed flied "
+    "stranded grinded leaded wedded spitted raned betted shedded sawed ranged meted sated sited "
+    "waked wining fling siting pining spined striped rended wounded".split()
+)
+ING_DOUBLE = frozenset(
+    "begin forget forbid upset reset rerun outrun overrun input output undercut typeset outbid "
+    "rebid bid bet beset overcut resit unwrap".split()
+)
+
+
+def _wrong_past_regular(w: str, past: str) -> list[str]:
+    out = []
+    if w.endswith("y"):
+        out += [w + "ed", w + "ed"] if past.endswith("ied") else [w[:-1] + "ied"]
+    elif w.endswith("c"):
+        out.append(w + "ed")
+    elif past == w + w[-1] + "ed":
+        out.append(w + "ed")
+    elif w.endswith("e") and len(w) > 3 and not w.endswith("ee"):
+        out.append(w + "ed")
+    elif re.search(r"[^aeiou][aeiou][bdgklmnprt]$", w) and not doubles(w):
+        out.append(w + w[-1] + "ed")
+    elif re.search(r"[aeiou]{2}[dknpt]$", w):
+        out.append(w + w[-1] + "ed")
+    return [x for x in out if x != past]
+
+
+def _wrong_ing(w: str, ing: str) -> list[str]:
+    out = []
+    if ing == w + w[-1] + "ing":
+        out.append(w + "ing")
+    elif w.endswith("e") and ing == w[:-1] + "ing":
+        out.append(w + "ing")
+        if re.search(r"[^aeiou][aeiou][tmvkn]e$", w):
+            out.append(w[:-1] + w[-2] + "ing")
+    elif w.endswith("ie"):
+        out.append(w[:-1] + "ing")
+    elif w.endswith("y"):
+        out.append(w[:-1] + "ing")
+    return [x for x in out if x != ing]
+
+
+def _wrong_s(w: str, s: str) -> list[str]:
+    if s == w + "s":
+        return [w[:-1] + "ies"] if w.endswith("y") else []
+    if s.endswith("ies"):
+        return [w + "s"]
+    if s == w + "es":
+        return [w + "s"] if not w.endswith("s") else []
+    return []
+
+
+def _over(w: str) -> list[str]:
+    out = [add_ed(w), add_ed(w)]
+    if doubles(w):
+        out += [add_ed(w, True)] * 2
+    if w.endswith("y"):
+        out.append(w + "ed")
+    if w in {"begin", "forget", "forbid", "upset", "reset"}:
+        out.append(add_ed(w, True))
+    return out
+
+
+def _doubled(past: str, lemma: str) -> list[str]:
+    if past == lemma or past.endswith("ed"):
+        return []
+    out = [past + ("d" if past.endswith("e") else "ed")]
+    if doubles(past) and past[-1] not in "dt":
+        out.append(past + past[-1] + "ed")
+    return out
+
+
+@cache
+def irregular_table() -> dict[str, tuple[str, str, bool]]:
+    """Base -> (past, participle, shaky) for every irregular verb of the hand-checked table."""
+    out: dict[str, tuple[str, str, bool]] = {}
+    for line in (LISTS / "irregular.txt").read_text(encoding="utf-8").splitlines():
+        if line and not line.startswith("#"):
+            base, past, pp, *star = line.split()
+            out[base] = (past, pp, bool(star))
+    return out
+
+
+def real_forms() -> frozenset[str]:
+    """Every right past and participle form in the irregular table."""
+    return frozenset(f for p, pp, _ in irregular_table().values() for f in (p, pp))
+
+
+def irregular(base: str) -> Verb:
+    """The irregular verb `base`, with its wrong forms. Raises KeyError if it is not in the table."""
+    past, pp, shaky = irregular_table()[base]
+    double = doubles(base) or base in ING_DOUBLE
+    ing = add_ing(base, double)
+    real = real_forms()
+    lemmas = irregular_table()
+    bad = {past, pp, *REAL_WORDS} - ({"seed"} if base == "see" else set())
+    over = () if shaky else tuple(x for x in _over(base) if x not in bad and x not in real)
+    dbl = () if shaky else tuple(x for x in _doubled(past, base) if x not in bad and x not in lemmas and x not in over)
+    return Verb(base, add_s(base), past, pp, ing, True, shaky, over, (), dbl,
+                tuple(x for x in _wrong_ing(base, ing) if x not in bad), tuple(_wrong_s(base, add_s(base))))
+
+
+def regular(base: str, past: str, s: str, ing: str, shaky: bool, real: frozenset[str]) -> Verb:
+    """A regular verb from its forms; `real` holds the words that must not serve as wrong forms."""
+    spell = () if shaky else tuple(
+        x for x in _wrong_past_regular(base, past) if x == "planed" or x not in real
+    )
+    ingw = () if shaky else tuple(x for x in _wrong_ing(base, ing) if x not in real)
+    return Verb(base, s, past, past, ing, False, shaky, (), spell, (), ingw,
+                tuple(x for x in _wrong_s(base, s) if x not in real))

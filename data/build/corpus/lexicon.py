@@ -1,0 +1,244 @@
+"""Words: verbs by frequency, everyday nouns by theme, the open dictionary, made-up words.
+
+Built once with lemminflect and wordfreq and cached as JSON; a corpus from one seed is the same
+wherever it is made, as long as those two packages have the locked versions.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import zlib
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+from .inflect import BLOCKED, LISTS, Verb, add_ed, add_ing, add_s, doubles, irregular, irregular_table, regular
+
+CACHE = Path(__file__).parents[1] / "cache" / "lexicon.json"
+HELD_BUCKETS = 40  # one open word in 40 is kept for the unseen-words split
+PLURALS = {
+    "man": "men", "woman": "women", "child": "children", "person": "people", "mouse": "mice",
+    "goose": "geese", "sheep": "sheep", "deer": "deer", "fish": "fish", "wolf": "wolves",
+    "knife": "knives", "shelf": "shelves", "leaf": "leaves", "wife": "wives", "calf": "calves",
+    "waitress": "waitresses", "policeman": "policemen", "fireman": "firemen", "postman": "postmen",
+    "gentleman": "gentlemen", "potato": "potatoes", "tomato": "tomatoes", "mango": "mangoes",
+    "photo": "photos", "radio": "radios", "piano": "pianos", "thief": "thieves", "buffalo":
+    "buffaloes", "life": "lives", "foot": "feet", "tooth": "teeth", "scarf": "scarves",
+    "loaf": "loaves", "roof": "roofs", "kangaroo": "kangaroos", "video": "videos",
+}
+
+
+def plural(noun: str) -> str:
+    """The plural of an everyday noun (the head is the last word)."""
+    head, _, last = noun.rpartition(" ")
+    return (head + " " if head else "") + PLURALS.get(last, add_s(last))
+
+
+def held_out(word: str) -> bool:
+    """Whether an open word is kept out of training."""
+    return zlib.crc32(word.lower().encode()) % HELD_BUCKETS == 0
+
+
+@dataclass
+class Entry:
+    """A verb with its usual complements and the kind of subject it takes."""
+
+    verb: Verb
+    subj: str
+    comps: list[list[str]]
+    weight: float = 1.0
+    everyday: bool = True
+    spell_weight: float = 0.0
+    passive: list[list[str]] = field(default_factory=list)
+
+
+def _read(name: str) -> dict[str, list[str]]:
+    out: dict[str, list[str]] = {}
+    for line in (LISTS / name).read_text(encoding="utf-8").splitlines():
+        if line and not line.startswith("#"):
+            key, _, rest = line.partition(": ")
+            words = rest.split("|") if key in {"topic", "cities2"} else rest.split()
+            out[key] = [w.replace("@", " ") for w in dict.fromkeys(words)]
+    return out
+
+
+def _build() -> dict[str, Any]:
+    import wordfreq
+    from lemminflect import getAllLemmas, getInflection
+
+    def forms(v: str, tag: str) -> list[str]:
+        return list(getInflection(v, tag))
+
+    irr = irregular_table()
+    realpast = {f for p, pp, _ in irr.values() for f in (p, pp)}
+    everyday = [
+        ln.split()[0] for ln in (LISTS / "everyday.txt").read_text().splitlines()
+        if ln and not ln.startswith("#")
+    ]
+    for path in sorted((LISTS.parent / "frames").glob("*.txt")):
+        everyday += re.findall(r"\[([a-z]+)\|", path.read_text(encoding="utf-8"))
+    top = [w for w in wordfreq.top_n_list("en", 350000, wordlist="best") if w.isascii() and w.isalpha() and w.islower()]
+    verbs: dict[str, list[Any]] = {}
+    prefixes = ("re", "un", "over", "under", "out", "mis", "fore", "up", "with", "be", "pre", "in",
+                "inter", "down", "off", "counter", "hand", "ham", "co", "de", "back", "by")
+    for w in list(dict.fromkeys(everyday + top)):
+        if w in irr or w in verbs or len(w) < 3 or w in {"seed", "singe", "have", "be"}:
+            continue
+        lem = getAllLemmas(w)
+        if w not in everyday:
+            if w in BLOCKED or w in realpast or w.endswith(("ed", "ing")) or "VERB" not in lem:
+                continue
+            if lem["VERB"] != (w,) or wordfreq.zipf_frequency(w, "en") < 1.9:
+                continue
+            if any(w == p + b for p in prefixes for b in irr) or "AUX" in lem or "ADV" in lem:
+                continue
+        past, s, ing = forms(w, "VBD"), forms(w, "VBZ"), forms(w, "VBG")
+        if w in everyday:
+            past = [x for x in past if x.endswith("ed")] or [add_ed(w, doubles(w))]
+            s, ing = s or [add_s(w)], ing or [add_ing(w, doubles(w))]
+        if not past or not s or not ing or any(not p.endswith("ed") for p in past):
+            continue
+        past.sort(key=len)
+        ing.sort(key=len)
+        if w not in everyday and (len(s) > 1 or s[0] != add_s(w)):
+            continue
+        f = sum(wordfreq.word_frequency(x, "en") for x in {w, past[0], s[0], ing[0]})
+        verbs[w] = [past[0], s[0], ing[0], len(past) > 1, f, past[-1]]
+    nouns, adjs, advs, proper = [], [], [], []
+    allv = {x for v in verbs.values() for x in v[:3]} | set(verbs) | realpast
+    for w in top:
+        lem = getAllLemmas(w)
+        if len(w) < 3 or w in BLOCKED or w in allv:
+            continue
+        if not lem and 4 <= len(w) <= 13 and wordfreq.zipf_frequency(w, "en") < 4.2:
+            proper.append(w.capitalize())
+        if set(lem) == {"NOUN"} and lem["NOUN"] == (w,):
+            pl = forms(w, "NNS")
+            if len(pl) == 1 and pl[0] != w and pl[0].endswith("s") and not w.endswith("s"):
+                nouns.append([w, pl[0]])
+        elif set(lem) == {"ADJ"} and lem["ADJ"] == (w,):
+            adjs.append(w)
+        elif set(lem) == {"ADV"} and w.endswith("ly"):
+            advs.append(w)
+    irrf = {
+        b: sum(wordfreq.word_frequency(x, "en") for x in {b, p, pp})
+        for b, (p, pp, _) in irr.items()
+    }
+    return {"verbs": verbs, "nouns": nouns, "adjs": adjs, "advs": advs, "irr": irrf, "proper": proper}
+
+
+class Lexicon:
+    """All words of the generator. `held=True` draws open words from the held-out part only."""
+
+    def __init__(self, held: bool = False) -> None:
+        if not CACHE.exists():
+            CACHE.parent.mkdir(parents=True, exist_ok=True)
+            CACHE.write_text(json.dumps(_build()), encoding="utf-8")
+        raw = json.loads(CACHE.read_text(encoding="utf-8"))
+        self.held = held
+        self.nouns: dict[str, list[str]] = _read("nouns.txt")
+        self.adjs = _read("adjs.txt")
+        names = _read("names.txt")
+        self.names = {
+            k: [w for w in v if k not in {"m", "f"} or held_out(w) == held] for k, v in names.items()
+        }
+        self.open_nouns = [tuple(p) for p in raw["nouns"] if held_out(p[0]) == held]
+        self.proper = [w for w in raw["proper"] if held_out(w) == held
+                       and not w.endswith(("ed", "ing", "ly"))]
+        self.open_adjs = [a for a in raw["adjs"] if not held_out(a)]
+        self.open_advs = [a for a in raw["advs"] if not held_out(a)]
+        real = frozenset(
+            [x for v in raw["verbs"].values() for x in v[:3]] + list(raw["verbs"])
+            + [p for p, _ in raw["nouns"]] + [p for _, p in raw["nouns"]] + raw["adjs"]
+        ) | frozenset(f for b, (p, pp, _) in irregular_table().items() for f in (b, p, pp))
+        self.verbs: dict[str, Verb] = {b: irregular(b) for b in irregular_table()}
+        self.british: dict[str, str] = {}
+        for b, (past, s, ing, shaky, _, alt) in raw["verbs"].items():
+            self.verbs[b] = regular(b, past, s, ing, shaky, real)
+            if shaky:
+                self.british[b] = alt
+        self.freq: dict[str, float] = {b: v[4] for b, v in raw["verbs"].items()} | raw["irr"]
+        self._entries()
+
+    def _entries(self) -> None:
+        groups: dict[tuple[str, str], Entry] = {}
+        for line in (LISTS / "everyday.txt").read_text(encoding="utf-8").splitlines():
+            if not line or line.startswith("#"):
+                continue
+            head, _, rest = line.partition("|")
+            lemma, *subj = head.split()
+            if lemma not in self.verbs:
+                continue
+            comps = [c.split() for c in rest.split(";") if c.strip() and "~x" not in c]
+            comps = [[] if c == ["-"] else c for c in comps]
+            if not comps:
+                continue
+            key = (lemma, subj[0][1:] if subj else "hum")
+            e = groups.setdefault(key, Entry(self.verbs[lemma], key[1], []))
+            e.comps += comps
+        self.everyday = list(groups.values())
+        per = {}
+        for e in self.everyday:
+            per[e.verb.lemma] = per.get(e.verb.lemma, 0) + 1
+        for e in self.everyday:
+            e.weight = max(self.freq[e.verb.lemma], 2e-6) ** 0.45 / per[e.verb.lemma]
+        generic = [c.split() for c in (
+            "A NOUN;A NOUN;A THING;HUM;HUM;NOUNS;the NOUNS;AT;;ADV;A NOUN AT;OWN NOUNX;A ANIMAL;"
+            "A NOUN ADV;A NOUN of A NOUN;NUM NOUNS;HUM ADV;A NOUN with HUM").split(";")]
+        done = {e.verb.lemma for e in self.everyday}
+        for e in self.everyday:  # everyday spelling traps (stoped, studyed) before typos (likeed)
+            e.spell_weight = e.weight * (1.0 if e.verb.past == e.verb.lemma + e.verb.lemma[-1] + "ed"
+                                         or e.verb.past.endswith("ied") else 0.12)
+        self.rare = [
+            Entry(v, "any", generic, max(self.freq[b], 1e-7) ** 0.25, everyday=False)
+            for b, v in self.verbs.items() if b not in done and b != "be"
+        ]
+        for e in self.rare:
+            e.spell_weight = e.weight * (1.0 if e.verb.past[-3:] == "ied" or e.verb.past
+                                         == e.verb.lemma + e.verb.lemma[-1] + "ed" else 0.15)
+
+
+class Picker:
+    """Weighted choice over entries, with the cumulative weights kept."""
+
+    def __init__(self, entries: list[Entry], spell: bool = False) -> None:
+        self.entries = entries
+        self.cum = list(accumulate(e.spell_weight if spell else e.weight for e in entries))
+
+    def pick(self, rng: random.Random) -> Entry:
+        """One entry, by weight."""
+        return rng.choices(self.entries, cum_weights=self.cum)[0]
+
+
+@cache
+def lexicon(held: bool = False) -> Lexicon:
+    """The shared lexicon."""
+    return Lexicon(held)
+
+
+_ON = ("b c d f g h j k l m n p r s t v w z bl br cl cr dr fl fr gl gr pl pr sc sh sk sl sm sn sp "
+       "st sw th tr tw ch qu").split() + [""]
+_NU = "a e i o u a e i o u ai ea ee oa oo ou".split()
+_CO = ["", "", "", "", *"b d f g k l m n p r s t x ck ll nd nt rd rk rt st sk mp ng th sh".split()]
+_ACC = {"a": "á", "e": "é", "i": "í", "o": "ö", "u": "ü", "n": "ñ", "c": "ç"}
+
+
+def made_up(rng: random.Random, held: bool, name: bool = False) -> str:
+    """A made-up word of one to four syllables."""
+    while True:
+        n = rng.choices((1, 2, 3, 4), (2, 5, 3, 1))[0]
+        w = "".join(rng.choice(_ON) + rng.choice(_NU) + (rng.choice(_CO) if i == n - 1 or
+                    rng.random() < 0.3 else "") for i in range(n))
+        if not 3 <= len(w) <= 12 or w.endswith(("s", "x", "sh", "th", "ed", "ch", "ing")):
+            continue
+        if name:
+            if rng.random() < 0.15:
+                i = rng.randrange(len(w))
+                w = w[:i] + _ACC.get(w[i], w[i]) + w[i + 1:]
+            w = w.capitalize()
+        if held_out(w) == held:
+            return w

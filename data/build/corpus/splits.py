@@ -1,0 +1,72 @@
+"""What is kept out of training, and how the shards of the corpus are drawn."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from .frames import FrameWriter
+from .grammar import KIND_W, Grammar
+from .lexicon import held_out, lexicon
+from .sentence import Example
+
+FRAME_SHARE = 0.28
+SHARD = 10_000
+
+
+def held_pairs() -> frozenset[str]:
+    """'lemma/kind' pairs that never occur in training: about 5 % of those of middling verbs."""
+    lex = lexicon()
+    verbs = sorted({e.verb.lemma for e in lex.everyday}, key=lambda b: (-lex.freq[b], b))
+    pairs = [
+        f"{b}/{k}" for b in verbs[110:] for k in KIND_W if k not in {"correct", "be_agreement"}
+    ]
+    return frozenset(p for p in pairs if zlib.crc32(("pair " + p).encode()) % 20 == 0)
+
+
+def plain(sentence: str) -> str:
+    """A sentence reduced to its words, for comparing across styles."""
+    return re.sub(r"[^\w' ]", "", sentence.lower().replace("’", "'")).strip()
+
+
+def forbidden(folder: Path) -> frozenset[str]:
+    """Sentences (reduced) of the hand-typed splits, both sides: none may be generated."""
+    out: set[str] = set()
+    for path in sorted(folder.glob("everyday*.jsonl")):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if line.strip():
+                row = json.loads(line)
+                out |= {plain(row[k]) for k in ("sentence", "corrected") if k in row}
+    return frozenset(out)
+
+
+def held_words() -> frozenset[str]:
+    """Dictionary words and names (lower case) that only the unseen-words split may use."""
+    lex = lexicon(True)
+    words = [w for p in lex.open_nouns for w in p] + lex.names["m"] + lex.names["f"]
+    common = {w for theme in lex.nouns.values() for w in theme} | set(lex.verbs)
+    return frozenset(w.lower() for w in words + lex.proper if w.lower() not in common)
+
+
+def stream(seed: str, held: bool = False, only_held_pairs: bool = False) -> Iterator[Example]:
+    """Examples without end, the kinds by weight, a share of them from frames."""
+    rng = random.Random(seed)
+    g = Grammar(rng, lexicon(held), held_pairs(), only_held_pairs)
+    fw = FrameWriter(g)
+    kinds, weights = list(KIND_W), list(KIND_W.values())
+    if only_held_pairs:
+        weights = [w if k not in {"correct", "be_agreement"} else 0
+                   for k, w in zip(kinds, weights, strict=True)]
+    while True:
+        kind = rng.choices(kinds, weights)[0]
+        ex = fw.example(kind) if g.chance(FRAME_SHARE) and not only_held_pairs else None
+        yield ex if ex is not None else g.example(kind)
+
+
+def has_held(ex: Example) -> bool:
+    """Whether a made-up or listed word of the held-out part occurs in it."""
+    return any(held_out(w) for w in re.findall(r"[^\W\d_]+", ex.sentence))

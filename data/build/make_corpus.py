@@ -1,0 +1,139 @@
+"""Make the verb corpus: a training file of any size, and the committed splits.
+
+    python data/build/make_corpus.py --train-examples 1500000 --seed 1 --out data/build/cache/corpus
+    python data/build/make_corpus.py --splits --seed 1      # rewrites data/verbs/*.jsonl
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+import time
+from collections.abc import Iterable
+from itertools import islice
+from multiprocessing import Pool
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from corpus.sentence import Example
+from corpus.splits import SHARD, forbidden, held_words, plain, stream
+
+VERBS = Path(__file__).parents[1] / "verbs"
+
+
+def row(ex: Example) -> str:
+    """One line of JSON."""
+    return json.dumps(
+        {"sentence": ex.sentence, "corrected": ex.corrected, "explanation": ex.explanation,
+         "kind": ex.kind, "lemma": ex.lemma}, ensure_ascii=False)
+
+
+def unique(examples: Iterable[Example], n: int, seen: set[str]) -> list[Example]:
+    """The first n examples whose reduced sentence and correction are not in `seen` (extended)."""
+    out: list[Example] = []
+    for ex in examples:
+        a, b = plain(ex.sentence), plain(ex.corrected)
+        if a in seen or b in seen:
+            continue
+        seen.add(a)
+        out.append(ex)
+        if len(out) == n:
+            break
+    return out
+
+
+def tests(seed: int, n: int) -> dict[str, list[Example]]:
+    """The three generated test splits."""
+    seen = set(forbidden(VERBS))
+    held = held_words()
+    out = {"test_sentences": unique(no_held(stream(f"{seed} test"), held), n, seen)}
+    out["test_verb_kind"] = unique(
+        no_held(stream(f"{seed} pairs", only_held_pairs=True), held), n, seen)
+    named = (ex for ex in stream(f"{seed} names", held=True)
+             if sum(w in held or made_up_like(w) for w in words(ex)) >= 1)
+    out["test_names"] = unique(named, n, seen)
+    return out
+
+
+def words(ex: Example) -> list[str]:
+    """The lower-case words of an example's sentence."""
+    return re.findall(r"[^\W\d_]+", ex.sentence.lower())
+
+
+def made_up_like(_: str) -> bool:
+    """Made-up words are in no list: only listed words are counted."""
+    return False
+
+
+def no_held(examples: Iterable[Example], held: frozenset[str]) -> Iterable[Example]:
+    """Examples without a word of the unseen-words split."""
+    return (ex for ex in examples if not any(w in held for w in words(ex)))
+
+
+def shard(job: tuple[int, int]) -> list[tuple[str, str, str]]:
+    """One shard of the training stream: (reduced sentence, reduced correction, JSON line)."""
+    seed, i = job
+    held = held_words_cached()
+    rows = islice(no_held(stream(f"{seed} train {i}"), held), SHARD)
+    return [(plain(e.sentence), plain(e.corrected), row(e)) for e in rows]
+
+
+_HELD: list[frozenset[str]] = []
+
+
+def held_words_cached() -> frozenset[str]:
+    """held_words(), once a process."""
+    if not _HELD:
+        _HELD.append(held_words())
+    return _HELD[0]
+
+
+def main() -> None:
+    """Command line."""
+    ap = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    ap.add_argument("--train-examples", type=int, default=1_500_000)
+    ap.add_argument("--seed", type=int, default=1)
+    ap.add_argument("--out", type=Path, default=Path(__file__).parent / "cache" / "corpus")
+    ap.add_argument("--jobs", type=int, default=1)
+    ap.add_argument("--test-examples", type=int, default=2000)
+    ap.add_argument("--splits", action="store_true", help="write data/verbs/*.jsonl too")
+    args = ap.parse_args()
+    t0 = time.time()
+    splits = tests(args.seed, args.test_examples)
+    seen: set[int] = {hash(s) for s in forbidden(VERBS)}
+    for rows in splits.values():
+        seen |= {hash(plain(x)) for ex in rows for x in (ex.sentence, ex.corrected)}
+    if args.splits:
+        VERBS.mkdir(exist_ok=True)
+        for name, rows in splits.items():
+            (VERBS / f"{name}.jsonl").write_text(
+                "".join(row(ex) + "\n" for ex in rows), encoding="utf-8")
+    args.out.mkdir(parents=True, exist_ok=True)
+    left = args.train_examples
+    jobs = [(args.seed, i) for i in range(left // SHARD * 2 + 2)]
+    sample: list[str] = []
+    part = args.out / "train.jsonl.part"
+    with Pool(args.jobs) as pool, part.open("w", encoding="utf-8") as f:
+        for rows2 in pool.imap(shard, jobs):
+            for a, b, line in rows2:
+                if left == 0 or hash(a) in seen or hash(b) in seen:
+                    continue
+                seen.add(hash(a))
+                f.write(line + "\n")
+                left -= 1
+                if len(sample) < 20_000:
+                    sample.append(line)
+            if left == 0:
+                break
+        pool.terminate()
+    part.rename(args.out / "train.jsonl")
+    if args.splits:
+        (VERBS / "train_sample.jsonl").write_text("\n".join(sample) + "\n", encoding="utf-8")
+    print(f"{args.train_examples - left} examples in {time.time() - t0:.0f} s -> {args.out}")
+
+
+if __name__ == "__main__":
+    main()
