@@ -23,6 +23,8 @@ from typing import Any
 
 import uvicorn
 
+from miniserve.problems import ENGINE_FAILED
+
 _TIMEOUT_S = 30.0
 _GRACE_S = 5
 
@@ -45,16 +47,26 @@ class _ServerThread(threading.Thread):
     def __init__(self, app: Any, listener: socket.socket, name: str) -> None:
         super().__init__(name=name, daemon=True)
         config = uvicorn.Config(
-            app,
+            self._call,
             log_config=None,
             access_log=False,
             proxy_headers=False,
-            lifespan="auto",
+            interface="asgi3",
             timeout_graceful_shutdown=_GRACE_S,
         )
         self.server = _Server(config)
         self.error: BaseException | None = None
+        self._app = app
         self._listener = listener
+
+    async def _call(self, scope: Any, receive: Any, send: Any) -> None:
+        """Call the application, and keep what its lifespan raises: uvicorn only logs it."""
+        try:
+            await self._app(scope, receive, send)
+        except Exception as error:
+            if scope["type"] == "lifespan":
+                self.error = error
+            raise
 
     def run(self) -> None:
         try:
@@ -63,10 +75,8 @@ class _ServerThread(threading.Thread):
             make_loop = self.server.config.get_loop_factory()
             with self._listener, asyncio.Runner(loop_factory=make_loop) as runner:
                 runner.run(self.server.serve(sockets=[self._listener]))
-        except (
-            BaseException
-        ) as error:  # SystemExit too: that is how uvicorn says that start-up failed
-            self.error = error
+        except BaseException as error:  # with SystemExit uvicorn says that start-up failed
+            self.error = self.error or error
         finally:
             self.server.up.set()
 
@@ -149,7 +159,8 @@ class BackgroundServer:
         """Wait until `/readyz` says 200.
 
         Raises:
-            TimeoutError: it did not in time; the message holds the reason that `/readyz` gives.
+            RuntimeError: it never will; the message holds the reason that `/readyz` gives.
+            TimeoutError: it did not in time; likewise.
         """
         deadline = time.monotonic() + timeout_s
         while True:
@@ -158,7 +169,10 @@ class BackgroundServer:
                     return self
             except urllib.error.HTTPError as error:
                 with error:
-                    reason = json.load(error).get("detail", "")
+                    problem = json.load(error)
+            reason = problem.get("detail", "")
+            if problem.get("type") == ENGINE_FAILED.uri:
+                raise RuntimeError(reason)
             if time.monotonic() > deadline:
                 raise TimeoutError(f"Not ready after {timeout_s:g} seconds: {reason}")
             time.sleep(0.02)

@@ -18,6 +18,7 @@ __all__ = [
     "Completion",
     "EngineClient",
     "EngineError",
+    "EngineFailed",
     "EngineState",
     "EngineStatus",
     "EngineUnavailable",
@@ -62,6 +63,13 @@ class EngineUnavailable(EngineError):
     def __init__(self, message: str, retry_after_s: int = 1) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class EngineFailed(EngineUnavailable):
+    """The engine could not be loaded: waiting does not help, somebody has to look at it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, retry_after_s=60)
 
 
 class StepFailed(EngineError):

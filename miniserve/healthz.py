@@ -21,7 +21,7 @@ def health_router(lifecycle: Lifecycle) -> APIRouter:
     @router.get(
         "/readyz",
         summary="May requests be sent?",
-        responses=problems.responses([problems.UNAVAILABLE]),
+        responses=problems.responses([problems.UNAVAILABLE, problems.ENGINE_FAILED]),
     )
     async def readyz() -> Ready:
         """200 once the model is loaded and has made one correction; else 503 with the reason."""

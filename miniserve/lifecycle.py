@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Iterator
 from types import TracebackType
 
-from miniserve.client import EngineClient, EngineState, EngineUnavailable
+from miniserve.client import EngineClient, EngineFailed, EngineState, EngineUnavailable
 from miniserve.settings import Settings
 from miniserve.tutor import EXAMPLE_SENTENCE, AnswerError, prompt_for, read_completion
 
@@ -29,12 +29,15 @@ class Lifecycle:
         self._open_client = open_client
         self._settings = settings
         self._reason = "The server has not been started."
+        self._failed = False
+        self._draining = False
         self._opening: asyncio.Task[None] | None = None
         self.client: EngineClient | None = None
         self.num_in_flight = 0
 
     async def __aenter__(self) -> Lifecycle:
         self._reason = "The model is being loaded."
+        self._failed = self._draining = False
         self._opening = asyncio.create_task(self._open(), name="open the engine")
         return self
 
@@ -64,7 +67,8 @@ class Lifecycle:
                     request_id="warm-up",
                 )
         except Exception as error:
-            self._reason = f"Start-up failed: {type(error).__name__}: {error}"
+            self._failed = True
+            self._reason = f"The engine could not be loaded. {type(error).__name__}: {error}"
             logger.error(self._reason)
             return
         try:
@@ -76,6 +80,8 @@ class Lifecycle:
     @property
     def reason(self) -> str:
         """Why no request may come in now; empty when one may."""
+        if self._draining:
+            return "The server is shutting down."
         if self._reason or self.client is None:
             return self._reason
         status = self.client.status()
@@ -85,14 +91,17 @@ class Lifecycle:
 
     def drain(self) -> None:
         """Let no more requests in; those that are in may finish."""
-        self._reason = "The server is shutting down."
+        self._draining = True
 
     def ready_client(self) -> EngineClient:
         """The engine's client.
 
         Raises:
             EngineUnavailable: no request may come in now.
+            EngineFailed: nor later.
         """
+        if self._failed and not self._draining:
+            raise EngineFailed(self._reason)
         if self.client is None or self.reason:
             raise EngineUnavailable(self.reason)
         return self.client

@@ -20,7 +20,7 @@ from fastapi.responses import JSONResponse
 from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 
-from miniserve.client import EngineUnavailable, PromptTooLong, QueueFull, StepFailed
+from miniserve.client import EngineFailed, EngineUnavailable, PromptTooLong, QueueFull, StepFailed
 from miniserve.schemas import FieldError, ProblemDetails
 from miniserve.tutor import AnswerError, SentenceError
 
@@ -98,6 +98,12 @@ INTERNAL = Problem("internal", 500, "Something went wrong in here", "The error h
 UNAVAILABLE = Problem(
     "unavailable", 503, "The server takes no requests now", "The model is being loaded."
 )
+ENGINE_FAILED = Problem(
+    "engine-failed",
+    503,
+    "The engine could not be loaded",
+    "The engine could not be loaded. CheckpointError: tutor/model.safetensors: is missing",
+)
 QUEUE_FULL = Problem("queue-full", 503, "The queue is full", "The queue is full.")
 STEP_FAILED = Problem(
     "step-failed", 503, "The model failed while it worked on this", "The step failed."
@@ -114,6 +120,7 @@ CORRECT_PROBLEMS = (
     NO_CORRECTION,
     INTERNAL,
     UNAVAILABLE,
+    ENGINE_FAILED,
     QUEUE_FULL,
     STEP_FAILED,
     TIMEOUT,
@@ -124,6 +131,7 @@ _PROBLEM_OF: dict[type[Exception], Problem] = {
     AnswerError: NO_CORRECTION,
     ClientDisconnected: CLIENT_GONE,
     EngineUnavailable: UNAVAILABLE,
+    EngineFailed: ENGINE_FAILED,
     QueueFull: QUEUE_FULL,
     StepFailed: STEP_FAILED,
     RequestTimeout: TIMEOUT,

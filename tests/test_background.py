@@ -1,0 +1,142 @@
+"""A server beside a notebook: up, down, again, and nothing left over."""
+
+import contextlib
+import gc
+import socket
+import threading
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import psutil  # type: ignore[import-untyped]
+import pytest
+from fastapi import FastAPI
+
+from miniserve.app import create_app
+from miniserve.background import BackgroundServer
+from miniserve.settings import Settings
+from tests.fakes import FakeClient
+
+
+def fake_app() -> FastAPI:
+    return create_app(lambda _: FakeClient(), Settings())
+
+
+def leftovers() -> tuple[set[str], int]:
+    """Names of threads, and how many sockets this process holds."""
+    gc.collect()
+    threads = {thread.name for thread in threading.enumerate()}
+    return threads, len(psutil.Process().net_connections())
+
+
+def test_it_serves_stops_and_serves_again_without_leaks() -> None:
+    before = leftovers()
+    server = BackgroundServer(fake_app())
+    for _ in range(3):
+        server.start().wait_ready()
+        assert server.running
+        url = server.url
+        with httpx.Client(base_url=url) as http:
+            answer = http.post("/correct", json={"sentence": "He goed to school."})
+        assert answer.json()["corrected"] == "He went to school."
+        server.stop()
+        server.stop()
+        assert not server.running
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(f"{url}/healthz")
+    assert leftovers() == before
+    with pytest.raises(RuntimeError, match="not running"):
+        _ = server.url
+
+
+def test_running_the_cell_again_replaces_the_server_of_that_name() -> None:
+    before = leftovers()
+    first = BackgroundServer(fake_app(), name="tutor").start()
+    other = BackgroundServer(fake_app(), name="other").start()
+    second = BackgroundServer(fake_app(), name="tutor").start()
+    assert (first.running, other.running, second.running) == (False, True, True)
+    first.stop()
+    assert httpx.get(f"{second.url}/healthz").status_code == 200
+    second.stop()
+    other.stop()
+    assert leftovers() == before
+
+
+def test_it_stops_while_a_client_keeps_its_connection() -> None:
+    before = leftovers()
+    with httpx.Client() as http:
+        with BackgroundServer(fake_app()) as server:
+            assert http.get(f"{server.url}/healthz").status_code == 200
+        assert not server.running
+    assert leftovers() == before
+
+
+def test_two_starts_are_one() -> None:
+    with BackgroundServer(fake_app()) as server:
+        url = server.url
+        assert server.start() is server
+        assert server.url == url
+
+
+def test_small_answers_do_not_wait_for_nagle() -> None:
+    seen: list[int] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 204, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+
+    with BackgroundServer(app) as server:
+        assert server._thread is not None
+        host, port = server.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as client:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert b"204" in client.recv(1000)
+            for connection in list(server._thread.server.server_state.connections):
+                peer: Any = connection.transport.get_extra_info("socket")
+                seen.append(peer.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+    assert seen == [1]
+
+
+def test_the_applications_own_exception_is_shown() -> None:
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        raise ZeroDivisionError("the lifespan is broken")
+        yield
+
+    before = leftovers()
+    with pytest.raises(RuntimeError, match="did not start") as caught:
+        BackgroundServer(FastAPI(lifespan=lifespan)).start()
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+    assert leftovers() == before
+
+
+def test_a_taken_port_is_an_error_in_the_cell() -> None:
+    with BackgroundServer(fake_app()) as server:
+        port = int(server.url.rsplit(":", 1)[1])
+        with pytest.raises(OSError, match=r"in use"):
+            BackgroundServer(fake_app(), port=port).start()
+
+
+def test_a_start_up_that_fails_is_told_with_its_reason() -> None:
+    def broken(settings: Settings) -> FakeClient:
+        raise OSError("config.json is missing")
+
+    with (
+        BackgroundServer(create_app(broken, Settings())) as server,
+        pytest.raises(RuntimeError, match=r"config\.json is missing"),
+    ):
+        server.wait_ready()
+
+
+def test_waiting_for_readiness_ends() -> None:
+    def slow(settings: Settings) -> FakeClient:
+        client = FakeClient()
+        client.loading.clear()
+        return client
+
+    with (
+        BackgroundServer(create_app(slow, Settings())) as server,
+        pytest.raises(TimeoutError, match="being loaded"),
+    ):
+        server.wait_ready(timeout_s=0.1)

@@ -1,0 +1,116 @@
+"""Opening in the background, readiness, and closing, whatever goes wrong on the way."""
+
+import asyncio
+
+import pytest
+
+from miniserve.client import EngineFailed, EngineState, EngineStatus, EngineUnavailable
+from miniserve.lifecycle import Lifecycle
+from miniserve.settings import Settings
+from tests.fakes import FakeClient, until
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_it_is_ready_after_loading_and_one_warm_up() -> None:
+    client = FakeClient()
+    client.loading.clear()
+    lifecycle = Lifecycle(lambda _: client, Settings())
+    assert "not been started" in lifecycle.reason
+    async with lifecycle:
+        await asyncio.sleep(0.01)
+        assert "being loaded" in lifecycle.reason
+        with pytest.raises(EngineUnavailable), lifecycle.admit():
+            pass
+        client.loading.set()
+        await until(lambda: not lifecycle.reason)
+        assert client.calls == ["He goed to school.\n"]
+        with lifecycle.admit() as admitted:
+            assert admitted is client
+            assert lifecycle.num_in_flight == 1
+        assert lifecycle.num_in_flight == 0
+    assert client.stopped == 1
+    with pytest.raises(EngineUnavailable):
+        lifecycle.ready_client()
+
+
+@pytest.mark.parametrize("where", ["open", "start", "warm-up"])
+async def test_a_start_up_that_fails_stays_unready_with_the_reason(where: str) -> None:
+    client = FakeClient()
+
+    def open_client(settings: Settings) -> FakeClient:
+        if where == "open":
+            raise OSError("config.json is missing")
+        return client
+
+    if where == "start":
+        client.start_error = OSError("config.json is missing")
+    if where == "warm-up":
+        client.generate = broken_generate  # type: ignore[method-assign, assignment]
+    lifecycle = Lifecycle(open_client, Settings())
+    async with lifecycle:
+        await until(lambda: "could not be loaded" in lifecycle.reason)
+        with pytest.raises(EngineFailed, match=r"config\.json is missing"):
+            lifecycle.ready_client()
+    assert client.stopped == (where != "open")
+
+
+async def broken_generate(prompt: str, *, max_tokens: int, request_id: str) -> None:
+    raise OSError("config.json is missing")
+
+
+async def test_a_warm_up_that_makes_no_sense_is_logged_and_forgiven(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    lifecycle = Lifecycle(lambda _: FakeClient("gibberish"), Settings())
+    async with lifecycle:
+        await until(lambda: not lifecycle.reason)
+    assert "made no sense" in caplog.text
+
+
+async def test_it_is_not_ready_while_its_engine_is_not() -> None:
+    client = FakeClient()
+    lifecycle = Lifecycle(lambda _: client, Settings())
+    async with lifecycle:
+        await until(lambda: not lifecycle.reason)
+        client.state = EngineStatus(EngineState.STARTING, "The engine is being restarted.")
+        assert lifecycle.reason == "The engine is being restarted."
+        client.state = EngineStatus(EngineState.STOPPED)
+        assert lifecycle.reason == "The engine is stopped."
+        client.state = EngineStatus(EngineState.READY)
+        lifecycle.ready_client()
+
+
+async def test_draining_lets_nobody_in_even_when_loading_ends_afterwards() -> None:
+    client = FakeClient()
+    client.loading.clear()
+    lifecycle = Lifecycle(lambda _: client, Settings())
+    async with lifecycle:
+        lifecycle.drain()
+        client.loading.set()
+        await until(lambda: client.calls)
+        await asyncio.sleep(0.01)
+        with pytest.raises(EngineUnavailable, match="shutting down"):
+            lifecycle.ready_client()
+
+
+async def test_closing_while_it_still_loads_stops_the_client() -> None:
+    client = FakeClient()
+    client.loading.clear()
+    async with Lifecycle(lambda _: client, Settings()):
+        await asyncio.sleep(0.01)
+    assert (client.started, client.stopped) == (0, 1)
+
+
+async def test_it_may_be_opened_again() -> None:
+    clients: list[FakeClient] = []
+
+    def open_client(settings: Settings) -> FakeClient:
+        clients.append(FakeClient())
+        return clients[-1]
+
+    lifecycle = Lifecycle(open_client, Settings())
+    for _ in range(2):
+        async with lifecycle:
+            await until(lambda: not lifecycle.reason)
+    assert [client.stopped for client in clients] == [1, 1]

@@ -1,0 +1,217 @@
+"""Rules for sentences, the answer's format, and generation one token at a time."""
+
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from miniserve import tutor as tutor_module
+from miniserve.completion import PromptTooLong
+from miniserve.tutor import (
+    AnswerError,
+    Correction,
+    SentenceError,
+    Tutor,
+    check_sentence,
+    parse_answer,
+    prompt_for,
+    read_completion,
+)
+from tests.fakes import completion
+
+EOS = 1
+
+
+class ScriptedModel:
+    """Says the script's tokens in turn; notes how it was called."""
+
+    def __init__(self, script: Sequence[int]) -> None:
+        self.script = itertools.chain(script, itertools.repeat(7))
+        self.calls: list[tuple[list[int], int]] = []
+        self.freed: list[int] = []
+
+    def step(
+        self, slots: list[int], token_ids: list[int], num_tokens: list[int], starts: list[int]
+    ) -> list[int]:
+        assert slots == [0]
+        assert num_tokens == [len(token_ids)]
+        self.calls.append((list(token_ids), starts[0]))
+        return [next(self.script)]
+
+    def free(self, slots: list[int]) -> None:
+        self.freed += slots
+
+
+def scripted_tutor(
+    monkeypatch: pytest.MonkeyPatch, script: Sequence[int], max_model_len: int = 32
+) -> tuple[Tutor, ScriptedModel]:
+    model = ScriptedModel(script)
+    monkeypatch.setattr(tutor_module, "Llama", lambda *args, **kwargs: model)
+    tokenizer = SimpleNamespace(
+        encode=lambda text: SimpleNamespace(ids=[ord(c) for c in text]),
+        decode=lambda ids: "".join(chr(i) for i in ids if i != EOS),
+    )
+    config = SimpleNamespace(max_position_embeddings=max_model_len)
+    checkpoint: Any = SimpleNamespace(config=config, tokenizer=tokenizer, eos_token_id=EOS)
+    return Tutor(checkpoint), model
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("", "empty"),
+        (" \t\n ", "empty"),
+        ("x" * 201, "too_long"),
+        ("He goed.\nShe goed.", "line_break"),
+        ("He goed.\r\nShe goed.", "line_break"),
+        ("He goed.\u2028She goed.", "line_break"),
+        ("He \x00 goed.", "not_printable"),
+        ("He \x1b[31m goed.", "not_printable"),
+        ("He \u202e goed.", "not_printable"),
+        ("He \ud800 goed.", "not_printable"),
+        ("He\tgoed.", "not_printable"),
+    ],
+)
+def test_a_broken_rule_is_named_and_the_sentence_is_not_repeated(text: str, rule: str) -> None:
+    with pytest.raises(SentenceError) as caught:
+        check_sentence(text)
+    assert caught.value.rule == rule
+    assert not text.strip() or text not in str(caught.value)
+
+
+def test_a_sentence_is_trimmed_at_its_ends_and_else_left_alone() -> None:
+    assert check_sentence("  Él  goed to Łódź 3 times 🙂 \n") == "Él  goed to Łódź 3 times 🙂"
+    assert check_sentence(" " * 300 + "x" * 200 + "\n" * 300) == "x" * 200
+
+
+@given(st.text())
+@example("\x85")
+@example("a\x1cb")
+def test_a_checked_sentence_is_one_printable_line_and_checking_twice_changes_nothing(
+    text: str,
+) -> None:
+    try:
+        sentence = check_sentence(text)
+    except SentenceError:
+        return
+    assert 1 <= len(sentence) <= 200
+    assert sentence.isprintable()
+    assert sentence == sentence.strip() == check_sentence(sentence)
+    assert sentence in text
+    assert prompt_for(sentence).splitlines() == [sentence]
+
+
+def test_an_answer_is_two_lines() -> None:
+    assert parse_answer("He went.\nBecause.") == Correction("He went.", "Because.")
+    assert parse_answer(" He went. \n Because. \n") == Correction("He went.", "Because.")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "\n", "He went.", "He went.\n", "\nBecause.", "a\nb\nc", "a\n\nb", "a\x00\nb", "a\r\rb"],
+)
+def test_a_malformed_answer_is_a_typed_error(text: str) -> None:
+    with pytest.raises(AnswerError):
+        parse_answer(text)
+
+
+@given(st.text())
+def test_any_text_is_a_correction_or_a_typed_error(text: str) -> None:
+    try:
+        answer = parse_answer(text)
+    except AnswerError:
+        return
+    for line in (answer.corrected, answer.explanation):
+        assert line
+        assert line == line.strip()
+        assert line.isprintable()
+        assert line in text
+
+
+@given(st.text(alphabet="ab .'", min_size=1), st.text(alphabet="ab .'", min_size=1))
+def test_what_is_written_as_an_answer_is_read_back(corrected: str, explanation: str) -> None:
+    if not corrected.strip() or not explanation.strip():
+        return
+    answer = parse_answer(f"{corrected}\n{explanation}")
+    assert answer == Correction(corrected.strip(), explanation.strip())
+
+
+def test_an_answer_that_was_cut_off_is_not_read() -> None:
+    assert read_completion(completion()).corrected == "He went to school."
+    with pytest.raises(AnswerError, match="cut off"):
+        read_completion(completion(finish_reason="length"))
+
+
+def test_generation_feeds_the_prompt_once_and_then_token_after_token(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tutor, model = scripted_tutor(monkeypatch, [65, 66, EOS])
+    made = tutor.generate("abc\n", 10)
+    assert model.calls == [([97, 98, 99, 10], 0), ([65], 4), ([66], 5)]
+    assert (made.text, made.finish_reason) == ("AB", "stop")
+    assert (made.num_prompt_tokens, made.num_output_tokens) == (4, 3)
+    assert made.timing.queue_s == 0
+    assert made.timing.prefill_s >= 0
+    assert made.timing.decode_s >= 0
+    assert model.freed == [0]
+
+
+def test_generation_ends_at_max_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+    tutor, model = scripted_tutor(monkeypatch, [65] * 50)
+    made = tutor.generate("abc\n", 28)
+    assert (made.num_output_tokens, made.finish_reason) == (28, "length")
+    assert len(model.calls) == 28
+
+
+def test_generation_ends_between_two_tokens_when_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    tutor, model = scripted_tutor(monkeypatch, [65] * 50)
+    asked = itertools.count()
+    made = tutor.generate("abc\n", 20, stop=lambda: next(asked) == 3)
+    assert (made.text, made.finish_reason) == ("AAA", "abort")
+    assert model.freed == [0]
+
+
+def test_a_prompt_that_leaves_no_room_for_the_answer_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tutor, model = scripted_tutor(monkeypatch, [65], max_model_len=32)
+    with pytest.raises(PromptTooLong, match="32"):
+        tutor.generate("abcd\n", 28)
+    assert not model.calls
+
+
+def test_the_slot_is_free_after_the_model_has_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    tutor, model = scripted_tutor(monkeypatch, [])
+    monkeypatch.setattr(model, "step", lambda *args: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        tutor.generate("abc\n", 5)
+    assert model.freed == [0]
+
+
+def test_the_checkpoint_corrects(tutor: Tutor) -> None:
+    answer = tutor.correct("  He goed to school. ")
+    assert answer.corrected == "He went to school."
+    assert "'went'" in answer.explanation
+
+
+def test_the_checkpoint_gives_a_correction_or_a_typed_error_for_any_sentence(tutor: Tutor) -> None:
+    @given(st.text(max_size=60))
+    def any_sentence(text: str) -> None:
+        try:
+            answer = tutor.correct(text)
+        except (SentenceError, PromptTooLong, AnswerError):
+            return
+        assert answer.corrected.isprintable()
+        assert answer.explanation.isprintable()
+
+    any_sentence()
+
+
+def test_a_missing_checkpoint_is_named(tmp_path: Path) -> None:
+    with pytest.raises(Exception, match="nowhere"):
+        Tutor.load(tmp_path / "nowhere")
