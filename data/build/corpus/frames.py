@@ -16,6 +16,7 @@ from .grammar import Grammar
 from .inflect import Verb
 from .lexicon import Lexicon
 from .sentence import NP, Err, Example, Style, Token, W, render
+from .specs import KEEP_VERBS
 from .verbgroup import NO_PROGRESSIVE, Retry
 
 FOLDER = Path(__file__).parent / "frames"
@@ -192,6 +193,14 @@ class FrameWriter:
             self.be_error(f, i, kind, w, low)
         else:
             if p.text == "be":
+                if form == "pp":
+                    aux = self.before(f, i, HAVES, "")
+                    if not aux:
+                        raise Retry
+                    w.wrong = g.been(aux).wrong
+                    if g.err is None:
+                        raise Retry
+                    return g.err
                 if form not in {"base-to", "base-modal"}:
                     raise Retry
                 wrong = rng.choice(("is", "was", "is", "been", "being"))
@@ -306,6 +315,7 @@ class FrameWriter:
         if g.lex.held:
             g.open, rate = 1.0, 1.0
         g.err, g.want, g.marker = None, kind, ""
+        f = self.other_verbs(f)
         toks: list[Token] = []
         for i, p in enumerate(f.pieces):
             tok: Token
@@ -352,6 +362,22 @@ class FrameWriter:
         if kind != "correct" and err.kind == "correct":
             return None
         return Example(wrong, right, err.why, err.kind, err.lemma, ["frame"])
+
+    def other_verbs(self, f: Frame) -> Frame:
+        """The frame with some verbs exchanged: its shape is kept, its words are not."""
+        g = self.g
+        if not g.chance(0.3):
+            return f
+        out = list(f.pieces)
+        for i, p in enumerate(out):
+            plain = p.form in {"pres3", "pres", "past", "pp", "ing", "base-did", "base-modal",
+                               "base-to"}
+            if plain and p.text not in KEEP_VERBS and g.chance(0.7):
+                e = g.entry("irregular" if g.lex.verbs[p.text].irregular and g.chance(0.8) else "all")
+                if e.verb.lemma in KEEP_VERBS or e.verb.shaky:
+                    continue
+                out[i] = Piece(e.verb.lemma, p.form, "", p.glue)
+        return Frame(tuple(out), f.marker, f.source)
 
     @staticmethod
     def asks(f: Frame) -> bool:

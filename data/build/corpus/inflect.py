@@ -34,6 +34,16 @@ BLOCKED = frozenset(
 )
 
 
+BLOCKED_PARTS = re.compile(
+    r"sex|porn|nazi|rape|slut|fuck|shit|cunt|nympho|ejacul|masturb|penis|vagin|whor|nigg|fagg|orgas|"
+    r"boner|erotic|incest|pedoph|paedoph|hitler|holocaust|isis$|hooker|jihad|genital|testic|anus|"
+    r"bastard|retard|lesb|gay|jew|negro|tits|boob|cock|dildo|anal$|bdsm|naked|nude|suicid|^kill|"
+    r"murder|terroris|slave|semen|sperm|pussy|dyke|kike|spic$|chink|tranny|crip|hentai|milf|xxx|"
+    r"cocaine|heroin$|cretin|moron|gangba|castrat|lynch|genocid|molest|prostitu|pimp|escort|viagra|"
+    r"twat|wank|bitch|hoe$|hump|stfu|wtf|sodom|coitus|fetish|condom|bukkake|rectal|rectum|urin|feces"
+)
+
+
 @dataclass(frozen=True)
 class Verb:
     """One verb: its right forms, and the wrong forms that people write for them."""

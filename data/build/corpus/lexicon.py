@@ -16,7 +16,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from .inflect import BLOCKED, LISTS, Verb, add_ed, add_ing, add_s, doubles, irregular, irregular_table, regular
+from .inflect import BLOCKED, BLOCKED_PARTS, LISTS, Verb, add_ed, add_ing, add_s, doubles, irregular, irregular_table, regular
 
 CACHE = Path(__file__).parents[1] / "cache" / "lexicon.json"
 HELD_BUCKETS = 40  # one open word in 40 is kept for the unseen-words split
@@ -81,7 +81,7 @@ def _build() -> dict[str, Any]:
     ]
     for path in sorted((LISTS.parent / "frames").glob("*.txt")):
         everyday += re.findall(r"\[([a-z]+)\|", path.read_text(encoding="utf-8"))
-    top = [w for w in wordfreq.top_n_list("en", 350000, wordlist="best") if w.isascii() and w.isalpha() and w.islower()]
+    top = [w for w in wordfreq.top_n_list("en", 350000, wordlist="best") if w.isascii() and w.isalpha() and w.islower() and not BLOCKED_PARTS.search(w)]
     verbs: dict[str, list[Any]] = {}
     prefixes = ("re", "un", "over", "under", "out", "mis", "fore", "up", "with", "be", "pre", "in",
                 "inter", "down", "off", "counter", "hand", "ham", "co", "de", "back", "by")
@@ -146,7 +146,10 @@ class Lexicon:
         self.names = {
             k: [w for w in v if k not in {"m", "f"} or held_out(w) == held] for k, v in names.items()
         }
-        self.open_nouns = [tuple(p) for p in raw["nouns"] if held_out(p[0]) == held]
+        self.open_nouns = [  # the commonest are never held out
+            (sg, pl) for i, (sg, pl) in enumerate(raw["nouns"])
+            if (i >= 600 and held_out(sg)) == held
+        ]
         self.proper = [w for w in raw["proper"] if held_out(w) == held
                        and not w.endswith(("ed", "ing", "ly"))]
         self.open_adjs = [a for a in raw["adjs"] if not held_out(a)]

@@ -50,6 +50,8 @@ class Phrases:
 
     def noun(self, theme: str) -> str:
         """A singular noun of a theme, or an open one."""
+        if self.chance(0.02):
+            return self.typo(self.rng.choice(self.lex.nouns[theme]))
         if self.chance(self.open):
             r = self.rng.random()
             if r < 0.40:
@@ -63,6 +65,16 @@ class Phrases:
                 return made_up(self.rng, self.lex.held)
             theme = self.rng.choice(("thing", "person", "animal", "abstract", "food", "place"))
         return self.rng.choice(self.lex.nouns[theme])
+
+    def typo(self, word: str) -> str:
+        """A word with two letters swapped, one doubled or one lost: it is to be kept as it is."""
+        if len(word) < 5 or " " in word:
+            return word
+        i = self.rng.randrange(1, len(word) - 2)
+        r = self.rng.random()
+        if r < 0.4:
+            return word[:i] + word[i + 1] + word[i] + word[i + 2:]
+        return word[:i] + word[i] * (2 if r < 0.7 else 0) + word[i + 1:]
 
     def nouns(self, theme: str) -> str:
         """A plural noun."""
@@ -156,7 +168,10 @@ class Phrases:
 
     def num(self) -> str:
         """A number above one."""
-        return self.rng.choice(NUMS) if self.chance(0.7) else str(self.rng.randint(2, 400))
+        r = self.rng.random()
+        if r < 0.7:
+            return self.rng.choice(NUMS)
+        return str(self.rng.randint(2, 400)) if r < 0.95 else f"{self.rng.randint(1, 99)},000"
 
     def digits(self) -> str:
         """A number in digits."""
@@ -324,7 +339,14 @@ class Phrases:
             return NP(["it"], "s", 3, "it", "its", "itself", False)
         if r < 0.20:
             return NP(["they"], "p", 3, "they", "their", "themselves", False)
+        if r < 0.225 and theme == "thingsubj":
+            word = self.rng.choice(("this", "that", "something", "everything", "nothing", "this",
+                                    "that", "this one"))
+            return NP([word], "s", 3, "", "its", "itself", False)
         if r < 0.24 and theme == "thingsubj":
+            return NP([self.rng.choice(("these", "those", "both", "the other ones"))], "p", 3, "",
+                      "their", "themselves", False)
+        if r < 0.28 and theme == "thingsubj":
             det = self.rng.choice(("the", "the", "this", "my", "our"))
             return NP([det, self.rng.choice(self.lex.nouns["mass"])], "s", 3, "", "its", "itself",
                       False)
@@ -341,8 +363,14 @@ class Phrases:
             np.toks += [self.one(("in", "on", "near", "behind", "under")), *self.place()]
         return np
 
+    def gerund_subject(self) -> NP:
+        """A gerund as the subject; filled in by the grammar."""
+        raise NotImplementedError
+
     def subject(self, cls: str, allow_i: bool = True) -> NP:
         """A subject of a class: hum, thing, animal, it, any."""
+        if cls == "ger":
+            return self.gerund_subject()
         if cls == "it":
             return NP(["it"], "s", 3, "it", "its", "itself", False)
         if cls == "thing":

@@ -77,6 +77,8 @@ def join(words: list[str], style: Style) -> str:
         else:
             out.append(w)
     text = " ".join(out) + style.end
+    text = re.sub(r"([.!]) ([a-z])", lambda m: m[1] + " " + m[2].upper()
+                  if cap_after(text, m.start()) else m[0], text)
     if style.lower_all:
         text = text.lower()
     elif not style.lower_start:
@@ -86,6 +88,11 @@ def join(words: list[str], style: Style) -> str:
     if style.curly:
         text = text.replace("'", "’")
     return text
+
+
+def cap_after(text: str, dot: int) -> bool:
+    """Whether the mark at `dot` ends a sentence rather than a title or an hour."""
+    return not text[:dot].endswith(("Mr", "Mrs", "Ms", "Dr", "St", "a.m", "p.m"))
 
 
 def render(tokens: list[Token], style: Style) -> tuple[str, str]:

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from .frames import FrameWriter
+from .frames import FrameWriter, frames
 from .grammar import KIND_W, Grammar
 from .lexicon import held_out, lexicon
 from .sentence import Example
@@ -49,6 +49,8 @@ def held_words() -> frozenset[str]:
     lex = lexicon(True)
     words = [w for p in lex.open_nouns for w in p] + lex.names["m"] + lex.names["f"]
     common = {w for theme in lex.nouns.values() for w in theme} | set(lex.verbs)
+    for rows in frames().values():
+        common |= {w for f in rows for w in re.findall(r"[^\W\d_]+", f.source.lower())}
     return frozenset(w.lower() for w in words + lex.proper if w.lower() not in common)
 
 

@@ -19,7 +19,8 @@ NEUTRAL = ("in@the@morning after@lunch before@breakfast together for@two@hours a
 PERFECT = ("twice many@times before this@week since@2015 for@three@years since@Monday lately "
            "for@a@long@time recently so@far since@last@year for@two@hours today").split()
 CHILD = ("when I was a child", "when I was young", "when he was a boy", "when she was young",
-         "when we were children", "when I was ten", "when they were little", "when I was a kid")
+         "when we were children", "when I was ten", "when they were little", "when I was a kid", "when you were little", "when I was at school",
+         "when we lived there")
 
 
 def past_time(p: Phrases, rich: bool = True) -> str:
@@ -31,7 +32,9 @@ def past_time(p: Phrases, rich: bool = True) -> str:
         unit = p.rng.choice(("days", "weeks", "months", "years", "hours", "minutes"))
         return f"{p.rng.choice(NUMS) if p.chance(0.7) else p.digits()} {unit} ago"
     if r < 0.80:
-        return f"in {p.rng.randint(1850, 2022)}"
+        return p.rng.choice((f"in {p.rng.randint(1850, 2022)}", f"in {p.rng.randint(1850, 2022)}",
+                             f"in the {p.rng.randint(5, 9)}0s", f"on {p.rng.choice(MONTHS)} "
+                             f"{p.rng.randint(1, 31)}, {p.rng.randint(1900, 2020)}"))
     if r < 0.92:
         return f"last {p.rng.choice((*DAYS, *DAYS, *MONTHS, 'spring', 'autumn', 'Christmas'))}"
     return p.rng.choice(CHILD)
@@ -43,7 +46,10 @@ def time_for(p: Phrases, tense: str) -> str:
         if p.chance(0.6):
             return past_time(p)
         return p.rng.choice((p.one(NEUTRAL), f"on {p.rng.choice(DAYS)}", f"at {p.clock()}",
-                             f"in {p.rng.choice(MONTHS)}", "this morning", "one day"))
+                             f"in {p.rng.choice(MONTHS)}", "this morning", "one day",
+                             f"on {p.rng.choice(MONTHS)} {p.rng.randint(1, 31)}", "that day",
+                             f"on {p.rng.randint(1, 31)} {p.rng.choice(MONTHS)}",
+                             f"for {p.rng.choice(NUMS)} years", "in those days", "then"))
     if tense == "now":
         return p.one(NOW)
     if tense == "pres":
@@ -51,5 +57,7 @@ def time_for(p: Phrases, tense: str) -> str:
     if tense == "future":
         return p.one(FUTURE) if p.chance(0.7) else p.one(NEUTRAL)
     if tense == "perfect":
+        if p.chance(0.2):
+            return f"for {p.rng.choice(NUMS)} {p.rng.choice(('years', 'days', 'weeks', 'months'))}"
         return p.one(PERFECT)
     return p.one(NEUTRAL)

@@ -221,6 +221,16 @@ class VerbGroups(Phrases):
             self.plant(w, self.rng.choice(bag), v.lemma, text(name, v))
         return w
 
+    def been(self, aux: str) -> W:
+        """*been* after have/has/had."""
+        w = W("been")
+        if self.wants("participle_have"):
+            name = explain.aux_name({"'s": "has", "'d": "had"}.get(aux, aux))
+            self.plant(w, self.rng.choice(("was", "was", "were", "be", "being", "is")), "be",
+                       f"After '{name}', use the past participle: "
+                       "the principal parts of 'be' are 'be', 'was', 'been'.")
+        return w
+
     def ing(self, v: Verb, aux: str, comp: list[str], subj: NP) -> W:
         """The -ing form after *be*."""
         w = W(v.ing)
