@@ -1,0 +1,160 @@
+"""One worker beside the event loop: the mode `async`.
+
+The model runs in a thread of its own, one request after another. The event loop stays free: it
+answers probes, keeps timeouts, and sees clients go away. Requests are still served one at a time;
+what is mended is the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from miniserve.client import (
+    Completion,
+    EngineClient,
+    EngineError,
+    EngineState,
+    EngineStatus,
+    EngineUnavailable,
+    QueueFull,
+    StepFailed,
+)
+from miniserve.tutor import Tutor
+
+_STOP_TIMEOUT_S = 5.0
+
+
+@dataclass(slots=True, eq=False)
+class _Job:
+    """One request on its way through the worker; the future belongs to the event loop."""
+
+    prompt: str
+    max_tokens: int
+    future: asyncio.Future[Completion]
+    arrival_time: float = field(default_factory=time.perf_counter)
+    given_up: bool = False
+
+
+class WorkerClient(EngineClient):
+    """One worker thread and a bounded queue in front of it.
+
+    Args:
+        open_tutor: loads the model; called in the worker's thread.
+        max_waiting: how many requests may wait beyond the one that runs.
+    """
+
+    def __init__(self, open_tutor: Callable[[], Tutor], *, max_waiting: int = 256) -> None:
+        self._open_tutor = open_tutor
+        self.max_waiting = max_waiting
+        self._state = EngineState.STARTING
+        self._reason = "The worker has not been started."
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._in_flight: set[_Job] = set()
+        self._service_times: deque[float] = deque(maxlen=16)
+        self._thread: threading.Thread | None = None
+
+    async def start(self) -> None:
+        """Start the worker and wait until it has loaded the model; raises what loading raised."""
+        loop = asyncio.get_running_loop()
+        loaded: asyncio.Future[None] = loop.create_future()
+        self._thread = threading.Thread(
+            target=self._run, args=(loop, loaded), name="worker", daemon=True
+        )
+        self._thread.start()
+        try:
+            await loaded
+        except Exception as error:
+            self._state, self._reason = EngineState.FAILED, f"The model did not load: {error}"
+            raise
+        self._state, self._reason = EngineState.READY, ""
+
+    async def stop(self) -> None:
+        """End the worker before its next token; what is in flight fails. Idempotent."""
+        self._state, self._reason = EngineState.STOPPED, "The worker has been stopped."
+        for job in self._in_flight:
+            job.given_up = True
+            _resolve(job.future, EngineUnavailable(self._reason))
+        if self._thread is None:
+            return
+        self._jobs.put(None)
+        await asyncio.to_thread(self._thread.join, _STOP_TIMEOUT_S)
+        self._thread = None
+
+    async def generate(self, prompt: str, *, max_tokens: int, request_id: str) -> Completion:
+        """See `EngineClient.generate`."""
+        if self._state is not EngineState.READY:
+            raise EngineUnavailable(self._reason)
+        if len(self._in_flight) >= 1 + self.max_waiting:
+            raise QueueFull(self._retry_after_s())
+        job = _Job(prompt, max_tokens, asyncio.get_running_loop().create_future())
+        self._in_flight.add(job)
+        try:
+            self._jobs.put(job)
+            completion = await job.future
+        except asyncio.CancelledError:
+            job.given_up = True
+            raise
+        finally:
+            self._in_flight.discard(job)
+        self._service_times.append(completion.timing.prefill_s + completion.timing.decode_s)
+        return completion
+
+    def status(self) -> EngineStatus:
+        """See `EngineClient.status`."""
+        num_running = min(1, len(self._in_flight))
+        return EngineStatus(
+            self._state, self._reason, num_running, len(self._in_flight) - num_running
+        )
+
+    def _retry_after_s(self) -> int:
+        """When the queue will be empty, at the worker's pace of late; at least 1 s, at most 60."""
+        pace = sum(self._service_times) / max(1, len(self._service_times))
+        return max(1, min(60, round(pace * len(self._in_flight))))
+
+    def _run(self, loop: asyncio.AbstractEventLoop, loaded: asyncio.Future[None]) -> None:
+        """The worker's life: load, then one job after another until the end."""
+
+        def tell(future: asyncio.Future[Any], result: object) -> None:
+            try:
+                loop.call_soon_threadsafe(_resolve, future, result)
+            except RuntimeError:  # the loop is closed: nobody is left to be told
+                self._jobs.put(None)
+
+        try:
+            tutor = self._open_tutor()
+        except Exception as error:
+            tell(loaded, error)
+            return
+        tell(loaded, None)
+        while (job := self._jobs.get()) is not None:
+            if not job.given_up:
+                tell(job.future, _work(tutor, job))
+
+
+def _work(tutor: Tutor, job: _Job) -> Completion | EngineError:
+    """Generate for one job; looks between two tokens whether anybody still wants the answer."""
+    queue_s = time.perf_counter() - job.arrival_time
+    try:
+        completion = tutor.generate(job.prompt, job.max_tokens, stop=lambda: job.given_up)
+    except EngineError as error:
+        return error
+    except Exception as error:
+        return StepFailed(f"The model failed: {type(error).__name__}: {error}")
+    return replace(completion, timing=replace(completion.timing, queue_s=queue_s))
+
+
+def _resolve(future: asyncio.Future[Any], result: object) -> None:
+    """Give a future its result or its error, unless it has one or nobody waits any more."""
+    if future.done():
+        return
+    if isinstance(result, Exception):
+        future.set_exception(result)
+    else:
+        future.set_result(result)

@@ -1,0 +1,185 @@
+"""One worker beside the loop: the loop stays free, the queue is bounded, nobody waits for ever."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from miniserve.client import (
+    EngineState,
+    EngineUnavailable,
+    PromptTooLong,
+    QueueFull,
+    StepFailed,
+)
+from miniserve.completion import Completion
+from miniserve.tutor import Tutor
+from miniserve.worker import WorkerClient
+from tests.fakes import TIMING, completion, until
+
+pytestmark = pytest.mark.anyio
+
+
+class HeldTutor:
+    """Generates while `gate` is shut, asking `stop` before each token as the tutor does."""
+
+    def __init__(self) -> None:
+        self.gate = threading.Event()
+        self.prompts: list[str] = []
+        self.aborted: list[str] = []
+        self.error: Exception | None = None
+
+    def generate(self, prompt: str, max_tokens: int, stop: Callable[[], bool]) -> Completion:
+        self.prompts.append(prompt)
+        while not self.gate.wait(0.001):
+            if stop():
+                self.aborted.append(prompt)
+                return Completion("", "abort", 1, 0, TIMING)
+        if self.error is not None:
+            raise self.error
+        return completion()
+
+
+async def started(tutor: Any, max_waiting: int = 256) -> WorkerClient:
+    client = WorkerClient(lambda: tutor, max_waiting=max_waiting)
+    await client.start()
+    return client
+
+
+def ask(client: WorkerClient, prompt: str) -> asyncio.Task[Completion]:
+    return asyncio.create_task(client.generate(prompt, max_tokens=9, request_id=prompt))
+
+
+async def test_the_loop_is_free_while_the_worker_works() -> None:
+    tutor = HeldTutor()
+    client = await started(tutor)
+    asked = ask(client, "a")
+    await until(lambda: tutor.prompts == ["a"])
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert not asked.done()
+    tutor.gate.set()
+    made = await asyncio.wait_for(asked, 10)
+    assert made.text == completion().text
+    assert made.timing.queue_s > 0
+    await client.stop()
+
+
+async def test_requests_are_served_one_at_a_time_in_order() -> None:
+    tutor = HeldTutor()
+    client = await started(tutor)
+    asked = [ask(client, name) for name in "abc"]
+    await until(lambda: len(tutor.prompts) == 1)
+    status = client.status()
+    assert (status.state, status.num_running, status.num_waiting) == (EngineState.READY, 1, 2)
+    tutor.gate.set()
+    await asyncio.wait_for(asyncio.gather(*asked), 10)
+    assert tutor.prompts == ["a", "b", "c"]
+    assert client.status().num_running == client.status().num_waiting == 0
+    await client.stop()
+
+
+async def test_the_queue_is_bounded_and_the_model_is_not_asked() -> None:
+    tutor = HeldTutor()
+    client = await started(tutor, max_waiting=1)
+    asked = [ask(client, name) for name in "ab"]
+    await until(lambda: tutor.prompts == ["a"])
+    with pytest.raises(QueueFull) as caught:
+        await client.generate("c", max_tokens=9, request_id="c")
+    assert 1 <= caught.value.retry_after_s <= 60
+    tutor.gate.set()
+    await asyncio.wait_for(asyncio.gather(*asked), 10)
+    assert tutor.prompts == ["a", "b"]
+    assert (await client.generate("d", max_tokens=9, request_id="d")).finish_reason == "stop"
+    await client.stop()
+
+
+async def test_cancelling_a_waiting_request_frees_its_place_unheard() -> None:
+    tutor = HeldTutor()
+    client = await started(tutor, max_waiting=1)
+    running, waiting = ask(client, "a"), ask(client, "b")
+    await until(lambda: tutor.prompts == ["a"])
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    third = ask(client, "c")
+    await asyncio.sleep(0)
+    tutor.gate.set()
+    await asyncio.wait_for(asyncio.gather(running, third), 10)
+    assert tutor.prompts == ["a", "c"]
+    await client.stop()
+
+
+async def test_cancelling_the_running_request_stops_it_between_tokens() -> None:
+    tutor = HeldTutor()
+    client = await started(tutor)
+    running, waiting = ask(client, "a"), ask(client, "b")
+    await until(lambda: tutor.prompts == ["a"])
+    running.cancel()
+    await until(lambda: tutor.prompts == ["a", "b"])
+    assert tutor.aborted == ["a"]
+    tutor.gate.set()
+    await asyncio.wait_for(waiting, 10)
+    await client.stop()
+
+
+async def test_stopping_fails_what_is_in_flight_and_ends_the_thread() -> None:
+    tutor = HeldTutor()
+    client = await started(tutor)
+    asked = [ask(client, name) for name in "ab"]
+    await until(lambda: tutor.prompts == ["a"])
+    await client.stop()
+    await client.stop()
+    for result in await asyncio.gather(*asked, return_exceptions=True):
+        assert isinstance(result, EngineUnavailable)
+    assert tutor.prompts == ["a"]
+    assert not [thread for thread in threading.enumerate() if thread.name == "worker"]
+    with pytest.raises(EngineUnavailable, match="stopped"):
+        await client.generate("c", max_tokens=9, request_id="c")
+
+
+async def test_errors_of_the_model_are_typed_and_the_next_request_works() -> None:
+    tutor = HeldTutor()
+    tutor.gate.set()
+    client = await started(tutor)
+    for error, kind in ((ValueError("oops"), StepFailed), (PromptTooLong("long"), PromptTooLong)):
+        tutor.error = error
+        with pytest.raises(kind):
+            await client.generate("a", max_tokens=9, request_id="a")
+    tutor.error = None
+    assert (await client.generate("b", max_tokens=9, request_id="b")).finish_reason == "stop"
+    await client.stop()
+
+
+async def test_a_load_that_fails_says_why_and_leaves_no_thread() -> None:
+    def broken() -> Tutor:
+        raise OSError("config.json is missing")
+
+    client = WorkerClient(broken)
+    assert client.status().state is EngineState.STARTING
+    with pytest.raises(OSError, match="missing"):
+        await client.start()
+    assert client.status().state is EngineState.FAILED
+    assert "missing" in client.status().reason
+    await client.stop()
+    assert not [thread for thread in threading.enumerate() if thread.name == "worker"]
+
+
+async def test_stopping_while_it_loads_ends_the_thread() -> None:
+    loading = threading.Event()
+
+    def slow() -> Any:
+        loading.wait(10)
+        return HeldTutor()
+
+    client = WorkerClient(slow)
+    starting = asyncio.create_task(client.start())
+    await asyncio.sleep(0)
+    starting.cancel()
+    stopping = asyncio.create_task(client.stop())
+    loading.set()
+    await asyncio.wait_for(stopping, 10)
+    assert client.status().state is EngineState.STOPPED
+    assert not [thread for thread in threading.enumerate() if thread.name == "worker"]
