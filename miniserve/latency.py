@@ -159,6 +159,7 @@ class Summary:
     duration_s: float
     offered_rps: float
     achieved_rps: float
+    """What the generator really sent; dropped requests are not among it."""
     throughput_rps: float
     """Answered requests ÷ duration."""
     slo_s: float | None
@@ -187,15 +188,17 @@ def summary(
     limits = limits or Limits()
     took = latencies(records)
     service = [record.service for record in records if record.ok]
-    sent = [record.sent for record in records if record.error != DROPPED]
     intended = [record.intended for record in records]
     shed = sum(record.shed for record in records)
     ends = intended + [record.done for record in records if record.done is not None]
     duration = max(ends) - min(intended) if records else math.nan
-    lag = percentile([r.lag for r in records if r.error != DROPPED], 0.99).value
-    offered_rps, achieved_rps = _rate(intended), _rate(sent)
+    lags = [record.lag for record in records if record.error != DROPPED]
+    lag = percentile(lags, 0.99).value
+    offered_rps = _rate(intended)
+    # The stamp of a dropped request is when it was given up: it belongs to the span, not the count.
+    achieved_rps = _rate([r.sent for r in records]) * _ratio(len(lags), len(records))
     met = None if slo_s is None else int(np.count_nonzero(took <= slo_s))
-    reason = _objection(lag, offered_rps, achieved_rps, len(records) - len(sent), limits)
+    reason = _objection(lag, offered_rps, achieved_rps, len(records) - len(lags), limits)
     return Summary(
         offered=len(records),
         answered=took.size,
@@ -291,7 +294,7 @@ def _objection(
             f"the generator was late itself: lag p99 {lag_p99 * 1e3:.0f} ms, "
             f"limit {limits.lag_p99_s * 1e3:.0f} ms"
         )
-    if achieved_rps < limits.achieved * offered_rps or (dropped and math.isnan(achieved_rps)):
+    if achieved_rps < limits.achieved * offered_rps:
         words.append(
             f"it sent {achieved_rps:.1f} of {offered_rps:.1f} requests per second "
             f"({dropped} dropped), limit {limits.achieved:.0%}"

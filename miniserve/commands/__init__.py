@@ -1,0 +1,1 @@
+"""The commands of `miniserve`, one module each; `miniserve.cli` mounts them."""

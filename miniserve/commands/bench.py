@@ -1,0 +1,274 @@
+"""`miniserve bench`: load any URL, and say honestly how it did.
+
+Longer than its neighbours, because half of it is the list of options and their help.
+"""
+
+import asyncio
+import json
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.panel import Panel
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from miniserve.latency import LatencyRecord, Percentile, Summary
+from miniserve.loadtest import (
+    LoadResult,
+    Target,
+    Trace,
+    constant,
+    gamma,
+    poisson,
+    run_closed_loop,
+    run_open_loop,
+)
+from miniserve.loadtest.client import MAX_IN_FLIGHT, OnRecord
+
+SENTENCES = (
+    "She goed to the market.",
+    "They was late for the train.",
+    "Did he went home after lunch?",
+    "The boys is playing in the garden.",
+    "He has wrote three letters to his aunt.",
+    "The window was broke by the storm.",
+    "We walked along the river.",
+    "My brother don't like coffee.",
+)
+"""Sent in turn when no file with sentences is given."""
+
+
+class Arrivals(StrEnum):
+    """When requests are sent."""
+
+    POISSON = "poisson"
+    GAMMA = "gamma"
+    CONSTANT = "constant"
+    REPLAY = "replay"
+    CLOSED = "closed"
+
+
+def bench(
+    *,
+    url: Annotated[str, typer.Option(help="Server to load, without the path.")] = (
+        "http://127.0.0.1:8000"
+    ),
+    rate: Annotated[
+        float, typer.Option(min=0.001, help="Requests per second; for replay, the speed-up.")
+    ] = 20.0,
+    requests: Annotated[int, typer.Option(min=1, help="How many to send.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the schedule.")] = 0,
+    arrivals: Annotated[
+        Arrivals, typer.Option(help="Open loop by schedule, or a closed loop of users.")
+    ] = Arrivals.POISSON,
+    burstiness: Annotated[
+        float, typer.Option(min=0.01, help="gamma: below 1 comes in clumps, 1 is Poisson.")
+    ] = 0.5,
+    concurrency: Annotated[int, typer.Option(min=1, help="closed: number of users.")] = 8,
+    trace: Annotated[
+        Path | None, typer.Option(help="replay: JSON Lines of {at, sentence}.")
+    ] = None,
+    sentences: Annotated[
+        Path | None, typer.Option(help="Text file, one sentence a line, sent in turn.")
+    ] = None,
+    slo: Annotated[
+        float, typer.Option(min=0.0, help="Longest latency in seconds that counts as good.")
+    ] = 1.0,
+    timeout: Annotated[float, typer.Option(min=0.01, help="Seconds for one request.")] = 30.0,
+    warmup: Annotated[
+        float, typer.Option(min=0.0, help="Leave out what was intended in these first seconds.")
+    ] = 0.0,
+    max_in_flight: Annotated[
+        int, typer.Option(min=1, help="Open sockets at most; beyond it requests are dropped.")
+    ] = MAX_IN_FLIGHT,
+    path: Annotated[str, typer.Option(help="Path of the endpoint.")] = "/correct",
+    method: Annotated[str, typer.Option(help="HTTP method; GET sends no body.")] = "POST",
+    body: Annotated[
+        str, typer.Option(help='JSON body; the string "{sentence}" stands for the sentence.')
+    ] = '{"sentence": "{sentence}"}',
+    json_path: Annotated[
+        Path | None, typer.Option("--json", help="Write summary and conditions here.")
+    ] = None,
+    save: Annotated[
+        Path | None, typer.Option(help="Write every sample as CSV here, conditions beside it.")
+    ] = None,
+) -> None:
+    """Load a server and print its latency, goodput, and whether the run can be trusted.
+
+    Open loop: requests leave on schedule whatever the server does, and a latency counts from the
+    moment a request was meant to leave. Ctrl-C stops sending and shows what there is.
+    """
+    texts = _read_lines(sentences) if sentences else SENTENCES
+    make_body = _body_maker(body) if method.upper() != "GET" else None
+    try:
+        target = Target(url, path, method.upper(), make_body)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    plan = None
+    settings: dict[str, object] = {"arrivals": arrivals.value}
+    if arrivals is not Arrivals.CLOSED:
+        plan = _plan(arrivals, trace, texts, rate=rate, n=requests, seed=seed, shape=burstiness)
+        requests = len(plan.sentences)
+        settings |= {"rate": rate, "seed": seed}
+    if arrivals is Arrivals.GAMMA:
+        settings["burstiness"] = burstiness
+    console = Console()
+    with _progress(console, requests) as on_record, _stop_on_ctrl_c() as stop:
+        if plan is None:
+            run = run_closed_loop(
+                target,
+                texts,
+                concurrency,
+                n=requests,
+                timeout_s=timeout,
+                warmup_s=warmup,
+                on_record=on_record,
+                stop=stop,
+            )
+        else:
+            run = run_open_loop(
+                target,
+                plan,
+                timeout_s=timeout,
+                warmup_s=warmup,
+                max_in_flight=max_in_flight,
+                on_record=on_record,
+                stop=stop,
+            )
+        result = asyncio.run(run)
+    result.conditions.update(settings)
+    summary = result.summary(slo)
+    show(console, result, summary)
+    if json_path is not None:
+        report = {"summary": summary.as_dict(), "conditions": result.conditions}
+        json_path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    if save is not None:
+        result.save(save)
+
+
+def show(console: Console, result: LoadResult, summary: Summary) -> None:
+    """Print a run as a table, and say loudly if it is not valid."""
+    table = Table(title=f"{result.conditions['method']} {result.conditions['url']}")
+    table.add_column("what")
+    table.add_column("value", justify="right")
+    table.add_column("of it", style="dim")
+    outcomes = ", ".join(f"{count} × {what}" for what, count in summary.errors.items())
+    warmup = len(result.records) - len(result.measured)
+    rows = [
+        ("offered", str(summary.offered), f"and {warmup} in warm-up" if warmup else ""),
+        ("answered", str(summary.answered), "percentiles are taken over these"),
+        ("shed (429, 503)", str(summary.shed), ""),
+        ("failed", str(summary.failed), outcomes),
+        *((f"latency {name}", *_quote(p)) for name, p in _tail(summary)),
+        ("service p95", *_quote(summary.service_p95)),
+        ("offered rate", f"{summary.offered_rps:.1f}/s", f"sent {summary.achieved_rps:.1f}/s"),
+        ("throughput", f"{summary.throughput_rps:.1f}/s", f"over {summary.duration_s:.1f} s"),
+    ]
+    if summary.goodput_rps is not None and summary.goodput_share is not None:
+        share = f"{summary.goodput_share:.1%} of offered within {summary.slo_s:g} s"
+        rows.append(("goodput", f"{summary.goodput_rps:.1f}/s", share))
+    rows.append(("generator lag p99", f"{summary.lag_p99_s * 1e3:.1f} ms", ""))
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+    if result.conditions["stopped_early"]:
+        console.print("Stopped early: these are the requests that were sent.", style="yellow")
+    if not summary.valid:
+        text = f"{summary.reason}\nDo not quote these numbers."
+        console.print(Panel(text, title="RUN NOT VALID", style="bold red"))
+
+
+def _tail(summary: Summary) -> list[tuple[str, Percentile]]:
+    return [("p50", summary.p50), ("p95", summary.p95), ("p99", summary.p99)]
+
+
+def _quote(percentile: Percentile) -> tuple[str, str]:
+    """Return the value and what stands behind it; no value where that is too little."""
+    behind = f"{percentile.beyond} of {percentile.n} samples beyond"
+    if not percentile.quotable:
+        return "—", f"only {behind}"
+    return f"{percentile.value * 1e3:.1f} ms", behind
+
+
+def _plan(
+    arrivals: Arrivals,
+    trace: Path | None,
+    sentences: tuple[str, ...],
+    *,
+    rate: float,
+    n: int,
+    seed: int,
+    shape: float,
+) -> Trace:
+    if arrivals is Arrivals.REPLAY:
+        if trace is None:
+            raise typer.BadParameter("--arrivals replay needs --trace FILE")
+        saved = Trace.load(trace)
+        return Trace(saved.offsets[:n], saved.sentences[:n]).at_rate(rate)
+    if arrivals is Arrivals.GAMMA:
+        return Trace.of(gamma(rate, n, seed, shape), sentences)
+    offsets = poisson(rate, n, seed) if arrivals is Arrivals.POISSON else constant(rate, n)
+    return Trace.of(offsets, sentences)
+
+
+def _read_lines(path: Path) -> tuple[str, ...]:
+    lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
+    if not (kept := tuple(line for line in lines if line)):
+        raise typer.BadParameter(f"{path.name} has no sentences")
+    return kept
+
+
+def _body_maker(template: str) -> Callable[[str], object]:
+    """Return a function that puts a sentence into a JSON template."""
+    try:
+        json.loads(template)
+    except ValueError as error:
+        raise typer.BadParameter(f"--body is not JSON: {error}") from error
+
+    def body(sentence: str) -> object:
+        return json.loads(template.replace('"{sentence}"', json.dumps(sentence)))
+
+    return body
+
+
+@contextmanager
+def _progress(console: Console, total: int) -> Iterator[OnRecord]:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[bad]}"),
+    )
+    # Drawing costs time on the one interpreter that also keeps the schedule: four frames a second.
+    with Progress(*columns, console=console, refresh_per_second=4) as progress:
+        task = progress.add_task("sending", total=total, bad="")
+        bad = 0
+
+        def on_record(record: LatencyRecord) -> None:
+            nonlocal bad
+            bad += not record.ok
+            progress.update(task, advance=1, bad=f"[red]{bad} without a 2xx[/red]" if bad else "")
+
+        yield on_record
+
+
+@contextmanager
+def _stop_on_ctrl_c() -> Iterator[threading.Event]:
+    """Turn Ctrl-C into a flag, so that a run that is cut short still shows what it has."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = signal.signal(signal.SIGINT, lambda *_: stop.set())
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,188 @@
+"""How one request is sent, stamped and recorded. It never waits for another one."""
+
+import asyncio
+import contextlib
+import json
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import TypeAlias
+
+import httpx
+
+from miniserve.latency import DROPPED, LatencyRecord
+
+OnRecord: TypeAlias = Callable[[LatencyRecord], object]
+
+MAX_IN_FLIGHT = 512
+"""Sockets that a run may hold open at once, well inside the usual limit of 1,024 files."""
+
+
+def sentence_body(sentence: str) -> object:
+    """Return the body of `POST /correct`."""
+    return {"sentence": sentence}
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is aimed at: `body` makes the JSON body from a sentence (None: no body, as for GET).
+
+    Raises ValueError if `url` is neither http nor https.
+    """
+
+    url: str
+    path: str = "/correct"
+    method: str = "POST"
+    body: Callable[[str], object] | None = sentence_body
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.url.startswith(("http://", "https://")):
+            raise ValueError(f"a URL to load begins with http:// or https://, not {self.url!r}")
+
+    @classmethod
+    def of(cls, url: "str | Target") -> "Target":
+        """Return a target as it is; take a bare URL for that of a miniserve server."""
+        return url if isinstance(url, Target) else cls(url)
+
+    @property
+    def address(self) -> str:
+        """The whole URL."""
+        return self.url.rstrip("/") + self.path
+
+    def content(self, sentence: str) -> bytes | None:
+        """Return the body as it goes over the wire."""
+        return None if self.body is None else json.dumps(self.body(sentence)).encode()
+
+
+class LoadClient:
+    """Sends requests to one target over keep-alive connections, and records each exactly once.
+
+    Used as an asynchronous context manager. Every stamp counts from the moment of entry. A
+    request has `timeout_s` from sending to its last byte. A request is *sent* when it is handed
+    to the HTTP client, so a new connection counts as service time.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        *,
+        timeout_s: float,
+        max_in_flight: int = MAX_IN_FLIGHT,
+        on_record: OnRecord,
+        run_id: str | None = None,
+    ) -> None:
+        self.target = target
+        self.run_id = run_id or uuid.uuid4().hex[:8]
+        self.in_flight = 0
+        """Requests sent and not yet ended."""
+        self._timeout_s = timeout_s
+        self._max_in_flight = max_in_flight
+        self._on_record = on_record
+        self._url = httpx.URL(target.address)
+        self._headers = {"content-type": "application/json", **target.headers}
+        self._lanes: list[httpx.AsyncHTTPTransport] = []
+        self._idle: list[httpx.AsyncHTTPTransport] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.origin = time.perf_counter()
+        """Zero of the records' clock, on `time.perf_counter`."""
+
+    async def __aenter__(self) -> "LoadClient":
+        self._tls = httpx.create_ssl_context(trust_env=False)
+        # httpx imports half of itself on its first request: let that be one to nobody (port 0).
+        lane = self._take_lane()
+        with contextlib.suppress(httpx.HTTPError):
+            await lane.handle_async_request(httpx.Request("GET", "http://127.0.0.1:0/"))
+        self._idle.append(lane)
+        self._group = await asyncio.TaskGroup().__aenter__()
+        self.origin = time.perf_counter()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            await self._group.__aexit__(kind, error, traceback)
+        finally:
+            for lane in self._lanes:
+                await lane.aclose()
+
+    def now(self) -> float:
+        """Return the seconds since entry, on the clock of the records."""
+        return time.perf_counter() - self.origin
+
+    def launch(self, index: int, intended: float, content: bytes | None) -> None:
+        """Send a request without waiting for it; with too many in flight, record it as dropped."""
+        if len(self._tasks) >= self._max_in_flight:
+            given_up = self.now()
+            request_id = f"{self.run_id}-{index}"
+            self._on_record(LatencyRecord(intended, given_up, None, None, 0, DROPPED, request_id))
+            return
+        task = self._group.create_task(self.send(index, intended, content))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def settle(self, timeout_s: float) -> bool:
+        """Wait up to `timeout_s` for what was launched; return whether all of it has ended."""
+        await asyncio.sleep(0)  # a task cancelled before its first step would leave no record
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=timeout_s)
+        return not self._tasks
+
+    async def drain(self, drain_s: float) -> None:
+        """Wait up to `drain_s` for what was launched; then give up on the rest, on record."""
+        await self.settle(drain_s)
+        for task in self._tasks:
+            task.cancel()
+
+    async def send(self, index: int, intended: float, content: bytes | None) -> None:
+        """Send one request, wait for its end and record it. Its failures are records, not errors.
+
+        Cancelled half-way, it leaves a record with the error "unfinished".
+        """
+        request_id = f"{self.run_id}-{index}"
+        headers = {**self._headers, "x-request-id": request_id}
+        request = httpx.Request(self.target.method, self._url, content=content, headers=headers)
+        first_byte: float | None = None
+        done: float | None = None
+        status, error = 0, "unfinished"
+        lane = self._take_lane()
+        self.in_flight += 1
+        sent = self.now()
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                response = await lane.handle_async_request(request)
+                first_byte, status = self.now(), response.status_code
+                await response.aread()
+                done, error = self.now(), ""
+        except TimeoutError:
+            error = "timeout"
+        except Exception as failure:  # whatever it is, it is counted under its own name
+            error = type(failure).__name__
+        finally:
+            self.in_flight -= 1
+            self._idle.append(lane)
+            self._on_record(
+                LatencyRecord(intended, sent, first_byte, done, status, error or None, request_id)
+            )
+
+    def _take_lane(self) -> httpx.AsyncHTTPTransport:
+        """Return a transport that nobody uses; it holds one connection, or none as yet.
+
+        One pool for all would look at every connection for every request, which costs a generator
+        with some hundreds in flight all of its time. The newest connection is taken first: the
+        others may grow old, and go before a server's own 5 s are up, so that no request meets a
+        door that is just being closed.
+        """
+        if self._idle:
+            return self._idle.pop()
+        limits = httpx.Limits(max_connections=None, keepalive_expiry=3.0)
+        # Proxies from the environment are not what a load test means to measure.
+        lane = httpx.AsyncHTTPTransport(verify=self._tls, limits=limits, trust_env=False)
+        self._lanes.append(lane)
+        return lane
