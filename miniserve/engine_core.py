@@ -1,22 +1,37 @@
 """The heart of the engine: schedule, step, update, once for each iteration.
 
-`EngineCore` is the only place where scheduler and model meet. It has no thread and no queue of its own:
-`run_loop` drives it from an inbox of commands, in a thread (`miniserve.engine`) or in a process
-(`miniserve.engine_process`), and hands out what each step made.
+`EngineCore` is the only place where scheduler and model meet. It has no thread and no queue of its
+own: `run_loop` drives it from an inbox of commands, in a thread (`miniserve.engine`) or a process
+(`miniserve.engine_process`), and hands out what the steps made. Every `AddRequest` is answered by
+exactly one `RequestOutput`, whether the request ends, is aborted, or dies with a step that fails.
 """
 
 from __future__ import annotations
 
+import logging
+import queue
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
 
-from miniserve.client import FinishReason, Timing
+from miniserve.completion import FinishReason, Timing
 from miniserve.scheduler import Request, RequestStatus, Scheduler, SchedulerOutput
 from miniserve.trace import StepRecord, entries_of
 
-Clock = Callable[[], float]
+logger = logging.getLogger(__name__)
+
+#: Records that may wait for the next delivery, so that not every step wakes the event loop.
+_RECORDS_PER_DELIVERY = 16
+
+#: A scheduler that asks to be called again at once, with nothing to compute, does not spin.
+_SHORTEST_WAIT_S = 1e-4
+
+_FINISH_REASONS: dict[RequestStatus, FinishReason] = {
+    RequestStatus.FINISHED_STOPPED: "stop",
+    RequestStatus.FINISHED_LENGTH_CAPPED: "length",
+    RequestStatus.FINISHED_ABORTED: "abort",
+}
 
 
 class Model(Protocol):
@@ -28,8 +43,8 @@ class Model(Protocol):
         token_ids: Sequence[int],
         num_tokens: Sequence[int],
         start_positions: Sequence[int],
-    ) -> Sequence[int]:
-        """Compute `num_tokens[i]` tokens in slot `slots[i]`; return the next token of each entry."""
+    ) -> Iterable[int]:
+        """Compute `num_tokens[i]` tokens in slot `slots[i]`; the next token of each entry."""
 
     def free(self, slots: Sequence[int]) -> None:
         """Forget what the slots hold."""
@@ -67,8 +82,7 @@ class Stop:
 Command = AddRequest | Abort | Configure | Stop
 
 
-@dataclass(frozen=True, slots=True)
-class RequestOutput:
+class RequestOutput(NamedTuple):
     """How a request ended: its tokens, or the error of the step that it died in."""
 
     request_id: str
@@ -78,28 +92,70 @@ class RequestOutput:
     error: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class StepResult:
+class StepResult(NamedTuple):
     """What came of one call of `EngineCore.step`.
 
-    record: None if there was nothing to compute. wait_until: see `SchedulerOutput`.
+    outputs: requests that ended since the last call. record: None if nothing was computed.
+    wait_until: see `SchedulerOutput`.
     """
 
-    outputs: list[RequestOutput] = field(default_factory=list)
+    outputs: list[RequestOutput]
     record: StepRecord | None = None
     wait_until: float | None = None
 
 
+class Limits(NamedTuple):
+    """What `Configure` may change: numbers of the scheduler, and slots up to what the model has."""
+
+    settings: frozenset[str]
+    max_num_seqs: int | None
+
+    def check(self, changes: dict[str, Any]) -> None:
+        """Raise `ValueError` for a change that the engine could not take, or would choke on."""
+        for name, value in changes.items():
+            if name not in self.settings:
+                known = ", ".join(sorted(self.settings))
+                raise ValueError(f"the scheduler has no setting {name!r}; it has {known}")
+            if not value >= (1 if name.startswith("max_num_") else 0):
+                raise ValueError(f"{name} = {value} is too small")
+        if self.max_num_seqs is not None and changes.get("max_num_seqs", 1) > self.max_num_seqs:
+            raise ValueError(f"the model has {self.max_num_seqs} slots")
+
+
+class Delivery(NamedTuple):
+    """What came of some steps; `num_running` requests have a slot after the last of them."""
+
+    outputs: list[RequestOutput]
+    records: list[StepRecord]
+    num_running: int
+
+
 class EngineCore:
-    """One scheduler, one model, and a counter of steps."""
+    """One scheduler, one model, and a counter of steps; `clock` gives seconds."""
 
     def __init__(
-        self, model: Model, scheduler: Scheduler, clock: Clock = time.perf_counter
+        self, model: Model, scheduler: Scheduler, clock: Callable[[], float] = time.perf_counter
     ) -> None:
         self.model = model
         self.scheduler = scheduler
         self.clock = clock
         self.num_steps = 0
+        self._aborted: list[RequestOutput] = []
+
+    @property
+    def num_running(self) -> int:
+        """Requests that have a slot and have not ended."""
+        return len(self.scheduler.requests) - len(self.scheduler.waiting)
+
+    @property
+    def limits(self) -> Limits:
+        """What may be changed while the engine runs: every public number of the scheduler."""
+        names = {
+            name
+            for name, value in vars(self.scheduler).items()
+            if not name.startswith("_") and isinstance(value, int | float)
+        }
+        return Limits(frozenset(names), getattr(self.model, "max_num_seqs", None))
 
     def handle(self, command: Command) -> None:
         """Apply a command other than `Stop` between two steps."""
@@ -109,7 +165,9 @@ class EngineCore:
                     Request(request_id, prompt_token_ids, max_tokens, arrival_time)
                 )
             case Abort(request_id):
-                self.scheduler.abort(request_id, self.clock())
+                request = self.scheduler.abort(request_id, self.clock())
+                if request is not None:
+                    self._aborted.append(_output_of(request))
             case Configure(changes):
                 for name, value in changes.items():
                     setattr(self.scheduler, name, value)
@@ -118,33 +176,36 @@ class EngineCore:
         """Run one iteration. A model that raises costs the requests of this step, and no others."""
         start = self.clock()
         scheduler = self.scheduler
+        outputs, self._aborted = self._aborted, []
         output = scheduler.schedule(start)
         if output.freed_slots:
             self.model.free(output.freed_slots)
         if not output.requests:
-            return StepResult(wait_until=output.wait_until)
+            return StepResult(outputs, wait_until=output.wait_until)
         entries = entries_of(output)
-        num_running, num_waiting = len(scheduler.running), len(scheduler.waiting)
+        num_running, num_waiting = self.num_running, len(scheduler.waiting)
         try:
             token_ids = self._compute(output)
         except Exception as error:
-            return StepResult(self._fail(output, error))
-        end = self.clock()
-        finished = scheduler.update(output, token_ids, end)
-        record = StepRecord(self.num_steps, start, end - start, entries, num_running, num_waiting)
+            logger.exception("A step of %d requests failed", len(output.requests))
+            return StepResult(outputs + self._fail(output, error))
+        finished = scheduler.update(output, token_ids, self.clock())
+        duration = self.clock() - start
+        record = StepRecord(self.num_steps, start, duration, entries, num_running, num_waiting)
         self.num_steps += 1
-        return StepResult([_output_of(request) for request in finished], record)
+        return StepResult(outputs + [_output_of(request) for request in finished], record)
 
-    def _compute(self, output: SchedulerOutput) -> Sequence[int]:
+    def _compute(self, output: SchedulerOutput) -> list[int]:
         token_ids: list[int] = []
         for request, count in zip(output.requests, output.num_tokens, strict=True):
             token_ids.extend(request.next_token_ids(count))
-        return self.model.step(
+        next_ids = self.model.step(
             [request.slot for request in output.requests if request.slot is not None],
             token_ids,
             output.num_tokens,
             [request.num_computed_tokens for request in output.requests],
         )
+        return [int(token) for token in next_ids]
 
     def _fail(self, output: SchedulerOutput, error: Exception) -> list[RequestOutput]:
         """Abort every request of a failed step; their slots are freed with the next schedule."""
@@ -155,46 +216,63 @@ class EngineCore:
 
 
 def _output_of(request: Request, error: str = "") -> RequestOutput:
-    finish_reason: FinishReason = "abort"
-    if request.status is RequestStatus.FINISHED_STOPPED:
-        finish_reason = "stop"
-    elif request.status is RequestStatus.FINISHED_LENGTH_CAPPED:
-        finish_reason = "length"
-    finished = request.finish_time or request.arrival_time
-    scheduled = request.first_scheduled_time or finished
-    first_token = request.first_token_time or finished
-    timing = Timing(
-        queue_s=scheduled - request.arrival_time,
-        prefill_s=first_token - scheduled,
-        decode_s=finished - first_token,
+    """Describe a request that has ended; a stage that it never reached took no time."""
+    assert request.finish_time is not None
+    end = request.finish_time
+    scheduled = end if request.first_scheduled_time is None else request.first_scheduled_time
+    first_token = end if request.first_token_time is None else request.first_token_time
+    return RequestOutput(
+        request.request_id,
+        request.output_token_ids,
+        _FINISH_REASONS[request.status],
+        Timing(scheduled - request.arrival_time, first_token - scheduled, end - first_token),
+        error,
     )
-    return RequestOutput(request.request_id, request.output_token_ids, finish_reason, timing, error)
 
 
-class Inbox(Protocol):
-    """Where `run_loop` takes its commands from."""
+class Inbox:
+    """Commands on their way to the engine's loop; `put` may be called from any thread."""
 
-    def take(self, timeout_s: float | None) -> Iterable[Command]:
-        """All commands that are there; if none are, wait up to `timeout_s` (None: until one comes)."""
+    def __init__(self) -> None:
+        self._queue: queue.SimpleQueue[Command] = queue.SimpleQueue()
+
+    def put(self, command: Command) -> None:
+        """Add a command, without waiting."""
+        self._queue.put(command)
+
+    def take(self, timeout_s: float | None) -> Iterator[Command]:
+        """All commands that are there; if none are, wait up to `timeout_s` (None: until one)."""
+        try:
+            yield self._queue.get(timeout_s != 0.0, timeout_s)
+            while True:
+                yield self._queue.get_nowait()
+        except queue.Empty:
+            return
 
 
-def run_loop(core: EngineCore, inbox: Inbox, deliver: Callable[[StepResult], None]) -> None:
+def run_loop(core: EngineCore, inbox: Inbox, deliver: Callable[[Delivery], None]) -> None:
     """Take commands, step, deliver, until `Stop` comes.
 
-    While there is work, commands are taken between two steps without waiting; with nothing to do the
-    loop sleeps in the inbox.
+    While there is work, commands are taken between two steps without waiting; with nothing to do
+    the loop sleeps in the inbox. The end of a request is delivered at once; records wait for one.
     """
     timeout_s: float | None = None
+    records: list[StepRecord] = []
     while True:
         for command in inbox.take(timeout_s):
             if isinstance(command, Stop):
                 return
             core.handle(command)
-        result = core.step()
-        if result.record is not None or result.outputs:
-            deliver(result)
+        outputs, record, wait_until = core.step()
+        if record is not None:
+            records.append(record)
+        idle = record is None and not outputs
+        if outputs or len(records) >= _RECORDS_PER_DELIVERY or (idle and records):
+            deliver(Delivery(outputs, records, core.num_running))
+            records = []
+        if not idle:
             timeout_s = 0.0
-        elif result.wait_until is not None:
-            timeout_s = max(0.0, result.wait_until - core.clock())
-        else:
+        elif wait_until is None:
             timeout_s = None
+        else:
+            timeout_s = max(_SHORTEST_WAIT_S, wait_until - core.clock())

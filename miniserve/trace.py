@@ -1,21 +1,19 @@
 """One record for each engine step: what ran in which slot, when, and for how long.
 
-The timeline, the engine's metrics and the step-cost fit are all drawn from these records; nothing is
-measured twice. A virtual-clock run leaves the same records, so every figure works on both.
+The timeline, the engine's metrics and the step-cost fit are all drawn from these records; nothing
+is measured twice. A virtual-clock run leaves the same records, so every figure works on both.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from miniserve.scheduler import RequestStatus, SchedulerOutput
 
 EntryKind = Literal["prefill", "decode", "padding"]
 
 
-@dataclass(frozen=True, slots=True)
-class StepEntry:
+class StepEntry(NamedTuple):
     """One slot's share of a step: `num_tokens` tokens of one request."""
 
     request_id: str
@@ -24,11 +22,11 @@ class StepEntry:
     num_tokens: int
 
 
-@dataclass(frozen=True, slots=True)
-class StepRecord:
+class StepRecord(NamedTuple):
     """One engine step; `start` in seconds on the engine's clock, `duration` in seconds.
 
-    num_running and num_waiting count requests when the step was scheduled.
+    num_running and num_waiting count the requests that had a slot in the step and those that had
+    none; rows of padding are not counted.
     """
 
     step: int
@@ -58,13 +56,11 @@ def entries_of(output: SchedulerOutput) -> tuple[StepEntry, ...]:
     """Describe a schedule as trace entries; to be called before `Scheduler.update` changes it."""
     entries = []
     for request, count in zip(output.requests, output.num_tokens, strict=True):
-        kind: EntryKind
+        assert request.slot is not None, f"request {request.request_id!r} has not been admitted"
+        kind: EntryKind = "decode"
         if request.status is not RequestStatus.RUNNING:
             kind = "padding"
         elif request.num_computed_tokens < len(request.prompt_token_ids):
             kind = "prefill"
-        else:
-            kind = "decode"
-        assert request.slot is not None
         entries.append(StepEntry(request.request_id, request.slot, kind, count))
     return tuple(entries)
