@@ -1,0 +1,118 @@
+"""The corpus as token arrays, and the batches of one training step.
+
+The order is a pure function of the seed and of the step, so a run that was cut off goes on exactly.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tokenizer import EOS_ID, PAD_ID
+from tokenizers import Tokenizer
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class TokenCorpus:
+    """All examples end to end.
+
+    ``starts``: (examples + 1,), where each begins; ``prompts``: tokens of the sentence with its
+    line break.
+    """
+
+    ids: NDArray[np.uint16]
+    starts: NDArray[np.int64]
+    prompts: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.prompts)
+
+
+def encode_corpus(path: Path, tokenizer: Tokenizer, chunk: int = 20_000) -> TokenCorpus:
+    """Tokens of ``<s> sentence \\n corrected \\n explanation </s>`` for every line of the file."""
+    line_break = tokenizer.encode("\n", add_special_tokens=False).ids[0]
+    parts: list[NDArray[np.uint16]] = []
+    lengths: list[int] = []
+    prompts: list[int] = []
+    with path.open(encoding="utf-8") as lines:
+        while texts := [
+            _text(json.loads(line)) for _, line in zip(range(chunk), lines, strict=False)
+        ]:
+            for encoding in tokenizer.encode_batch_fast(texts):
+                ids = [*encoding.ids, EOS_ID]
+                parts.append(np.array(ids, np.uint16))
+                lengths.append(len(ids))
+                prompts.append(ids.index(line_break) + 1)
+    starts = np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
+    return TokenCorpus(np.concatenate(parts), starts, np.array(prompts, np.uint8))
+
+
+def _text(example: dict[str, str]) -> str:
+    return f"{example['sentence']}\n{example['corrected']}\n{example['explanation']}"
+
+
+def load_corpus(path: Path, tokenizer: Tokenizer, cache: Path) -> TokenCorpus:
+    """`encode_corpus`, kept in ``cache`` (an ``.npz``) for the next start."""
+    if not cache.exists():
+        corpus = encode_corpus(path, tokenizer)
+        partial = cache.with_suffix(".part.npz")
+        np.savez(partial, ids=corpus.ids, starts=corpus.starts, prompts=corpus.prompts)
+        partial.replace(cache)
+    with np.load(cache) as arrays:
+        return TokenCorpus(arrays["ids"], arrays["starts"], arrays["prompts"])
+
+
+class Order:
+    """Every epoch is a permutation of its own; `indices` gives the examples of a step."""
+
+    def __init__(self, examples: int, batch: int, seed: int) -> None:
+        self.examples, self.batch, self.seed = examples, batch, seed
+        self._epoch = -1
+        self._permutation: NDArray[np.int64] = np.empty(0, np.int64)
+
+    def indices(self, step: int) -> NDArray[np.int64]:
+        """The ``batch`` examples of ``step``; an epoch's last, incomplete batch is left out."""
+        epoch, place = divmod(step, self.examples // self.batch)
+        if epoch != self._epoch:
+            self._epoch = epoch
+            self._permutation = np.random.default_rng([self.seed, epoch]).permutation(self.examples)
+        return self._permutation[place * self.batch : (place + 1) * self.batch]
+
+
+@dataclass(frozen=True)
+class MicroBatch:
+    """``ids``: (batch, length); at the flat ``places`` the next token, ``targets``, is learned."""
+
+    ids: Tensor
+    places: Tensor
+    targets: Tensor
+
+
+def micro_batches(
+    corpus: TokenCorpus, indices: NDArray[np.int64], max_tokens: int
+) -> Iterator[MicroBatch]:
+    """Cut a step's examples, sorted by length, into pieces of at most ``max_tokens``."""
+    lengths = corpus.starts[indices + 1] - corpus.starts[indices] - 1
+    by_length = np.argsort(-lengths, kind="stable")
+    begin = 0
+    while begin < len(by_length):
+        longest = int(lengths[by_length[begin]])
+        rows = by_length[begin : begin + max(1, max_tokens // longest)]
+        rows = rows[lengths[rows] >= 0.8 * longest]  # a few long ones must not stretch the rest
+        begin += len(rows)
+        ids = np.full((len(rows), longest + 1), PAD_ID, np.int64)
+        learned = np.zeros((len(rows), longest), bool)
+        for row, which in enumerate(rows):
+            index, length = indices[which], lengths[which]
+            ids[row, : length + 1] = corpus.ids[corpus.starts[index] : corpus.starts[index + 1]]
+            learned[row, corpus.prompts[index] - 1 : length] = True
+        places = np.flatnonzero(learned)
+        targets = ids[:, 1:].reshape(-1)[places]
+        arrays = (ids[:, :-1].copy(), places, targets)
+        yield MicroBatch(*(torch.from_numpy(array) for array in arrays))

@@ -1,0 +1,112 @@
+"""Muon for the matrices inside the layers, AdamW for the rest; float32 masters of bfloat16 copies.
+
+Muon (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/) replaces a matrix's momentum
+by about its nearest orthogonal matrix, found by five Newton-Schulz steps. AdamW: Loshchilov and
+Hutter 2019.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch_llama import Shape, Weights
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Factor of the learning rates: up in ``warmup`` steps, 1, to 0 in the last ``decay`` steps."""
+
+    steps: int
+    warmup: int
+    decay: int
+
+    def factor(self, step: int) -> float:
+        """The factor of ``step`` (0, 1, … ``steps`` - 1)."""
+        return min((step + 1) / self.warmup, 1.0, (self.steps - step) / max(self.decay, 1))
+
+
+def orthogonalize(matrix: Tensor) -> Tensor:
+    """Newton-Schulz: (rows, columns) → singular values about 1, same singular vectors; bfloat16."""
+    a, b, c = 3.4445, -4.7750, 2.0315
+    x = matrix.bfloat16()
+    tall = x.shape[0] > x.shape[1]
+    x = x.T if tall else x
+    x = x / (x.norm() + 1e-7)
+    for _ in range(5):
+        gram = x @ x.T
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    return x.T if tall else x
+
+
+class Optimizer:
+    """Owns the float32 masters, the gradient sums, the moments and the bfloat16 working copies."""
+
+    def __init__(
+        self, shape: Shape, weights: Weights, muon_lr: float, adam_lr: float, weight_decay: float
+    ) -> None:
+        self.muon_lr, self.adam_lr, self.weight_decay = muon_lr, adam_lr, weight_decay
+        self.betas, self.momentum, self.eps = (0.9, 0.98), 0.95, 1e-8
+        self.masters = weights
+        self.working = {name: w.bfloat16().requires_grad_() for name, w in weights.items()}
+        self.gradients = {name: torch.zeros_like(w) for name, w in weights.items()}
+        self.first = {name: torch.zeros_like(w) for name, w in weights.items()}
+        adam = (name for name in weights if not self._is_muon(name))
+        self.second = {name: torch.zeros_like(weights[name]) for name in adam}
+        wide = shape.intermediate_size
+        self._parts = {"qkv": (shape.q_rows, shape.kv_rows, shape.kv_rows), "gate_up": (wide, wide)}
+
+    def _is_muon(self, name: str) -> bool:
+        return self.masters[name].ndim == 2 and name != "embed"
+
+    def collect(self) -> None:
+        """Add the working copies' gradients to the float32 sums and clear them."""
+        for name, copy in self.working.items():
+            if copy.grad is not None:
+                self.gradients[name] += copy.grad
+                copy.grad = None
+
+    def step(self, number: int, factor: float) -> None:
+        """One update, learning rates times ``factor``; ``number``: steps before (Adam's bias)."""
+        with torch.no_grad():
+            for name in self.masters:
+                if self._is_muon(name):
+                    self._muon(name, self.muon_lr * factor)
+                else:
+                    self._adamw(name, self.adam_lr * factor, number + 1)
+                self.gradients[name].zero_()
+                self.working[name].copy_(self.masters[name])
+
+    def _muon(self, name: str, lr: float) -> None:
+        master, gradient, first = self.masters[name], self.gradients[name], self.first[name]
+        first.lerp_(gradient, 1 - self.momentum)
+        nesterov = gradient.lerp(first, self.momentum)
+        master.mul_(1 - lr * self.weight_decay)
+        rows = self._parts.get(name.rsplit(".", 1)[-1], (master.shape[0],))
+        for part, update in zip(master.split(rows), nesterov.split(rows), strict=True):
+            scale = max(1.0, part.shape[0] / part.shape[1]) ** 0.5
+            part.add_(orthogonalize(update).float(), alpha=-lr * scale)
+
+    def _adamw(self, name: str, lr: float, count: int) -> None:
+        master, gradient, first = self.masters[name], self.gradients[name], self.first[name]
+        (beta1, beta2), second = self.betas, self.second[name]
+        first.lerp_(gradient, 1 - beta1)
+        second.lerp_(gradient.square(), 1 - beta2)
+        if master.ndim == 2:
+            master.mul_(1 - lr * self.weight_decay)
+        root = (second / (1 - beta2**count)).sqrt_().add_(self.eps)
+        master.addcdiv_(first, root, value=-lr / (1 - beta1**count))
+
+    def state(self) -> dict[str, Weights]:
+        """Everything that a restart needs."""
+        return {"masters": self.masters, "first": self.first, "second": self.second}
+
+    def load_state(self, saved: dict[str, Weights]) -> None:
+        """Take back what `state` gave."""
+        with torch.no_grad():
+            for part, mine in self.state().items():
+                for name, tensor in mine.items():
+                    tensor.copy_(saved[part][name])
+            for name, copy in self.working.items():
+                copy.copy_(self.masters[name])
