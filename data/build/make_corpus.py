@@ -1,7 +1,7 @@
 """Make the verb corpus: a training file of any size, and the committed splits.
 
-    python data/build/make_corpus.py --train-examples 1500000 --seed 1 --out data/build/cache/corpus
-    python data/build/make_corpus.py --splits --seed 1      # rewrites data/verbs/*.jsonl
+python data/build/make_corpus.py --train-examples 1500000 --seed 1 --out data/build/cache/corpus
+python data/build/make_corpus.py --splits --seed 1      # rewrites data/verbs/*.jsonl
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from itertools import islice
 from multiprocessing import Pool
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from corpus.sentence import Example
-from corpus.splits import SHARD, forbidden, held_words, plain, stream
+from data.build.corpus.sentence import Example
+from data.build.corpus.splits import SHARD, forbidden, held_words, plain, stream
 
 VERBS = Path(__file__).parents[1] / "verbs"
 
@@ -27,8 +27,15 @@ VERBS = Path(__file__).parents[1] / "verbs"
 def row(ex: Example) -> str:
     """One line of JSON."""
     return json.dumps(
-        {"sentence": ex.sentence, "corrected": ex.corrected, "explanation": ex.explanation,
-         "kind": ex.kind, "lemma": ex.lemma}, ensure_ascii=False)
+        {
+            "sentence": ex.sentence,
+            "corrected": ex.corrected,
+            "explanation": ex.explanation,
+            "kind": ex.kind,
+            "lemma": ex.lemma,
+        },
+        ensure_ascii=False,
+    )
 
 
 def unique(examples: Iterable[Example], n: int, seen: set[str]) -> list[Example]:
@@ -51,7 +58,8 @@ def tests(seed: int, n: int) -> dict[str, list[Example]]:
     held = held_words()
     out = {"test_sentences": unique(no_held(stream(f"{seed} test"), held), n, seen)}
     out["test_verb_kind"] = unique(
-        no_held(stream(f"{seed} pairs", only_held_pairs=True), held), n, seen)
+        no_held(stream(f"{seed} pairs", only_held_pairs=True), held), n, seen
+    )
     named = (ex for ex in stream(f"{seed} names", held=True) if any(w in held for w in words(ex)))
     out["test_names"] = unique(named, n, seen)
     return out
@@ -104,7 +112,8 @@ def main() -> None:
         VERBS.mkdir(exist_ok=True)
         for name, rows in splits.items():
             (VERBS / f"{name}.jsonl").write_text(
-                "".join(row(ex) + "\n" for ex in rows), encoding="utf-8")
+                "".join(row(ex) + "\n" for ex in rows), encoding="utf-8"
+            )
     args.out.mkdir(parents=True, exist_ok=True)
     left = args.train_examples
     jobs = [(args.seed, i) for i in range(left // SHARD * 2 + 2)]

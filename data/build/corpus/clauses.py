@@ -15,10 +15,6 @@ class Clauses(Complements):
     """Draws clauses."""
 
     # clauses -------------------------------------------------------------------------------------
-    def pick(self, specs: list[tuple[float, Spec]]) -> Spec:
-        """One spec by weight."""
-        return self.rng.choices([s for _, s in specs], [w for w, _ in specs])[0]
-
     def bind(self, subj: NP) -> None:
         """Make possessives and reflexives agree with the subject."""
         self.own, self.refl = subj.own, subj.refl
@@ -48,13 +44,21 @@ class Clauses(Complements):
 
     def clause(self, spec: Spec, subj: NP | None = None, time: bool = True) -> list[Token]:
         """A clause. Plants the wanted error (self.want) if there is one still to plant."""
-        g, past, neg, q = spec
+        g, past = spec[:2]
         self.clause_past = past
         self.marker = past_time(self) if self.want == "past_marker" and self.err is None else ""
         marker = self.marker
-        tense = ("past" if past and g not in {"perf", "perfbe"} else "now" if g == "prog" else "perfect"
-                 if g in {"perf", "perfprog", "perfbe"} else "future" if g in {"modal", "going", "wouldlike"}
-                 else "pres")
+        tense = (
+            "past"
+            if past and g not in {"perf", "perfbe"}
+            else "now"
+            if g == "prog"
+            else "perfect"
+            if g in {"perf", "perfprog", "perfbe"}
+            else "future"
+            if g in {"modal", "going", "wouldlike"}
+            else "pres"
+        )
         if g in {"cop", "adjto", "modalbe", "here"}:
             tense = "past" if past else "now"
         if g == "there":
@@ -107,8 +111,14 @@ class Clauses(Complements):
         wh: list[Token] = []
         if q and self.depth == 0:
             wh, comp = self.wh(e, comp)
-        shared = (g == "simple" and not neg and not q and not need and self.depth == 0
-                  and self.chance(0.11))
+        shared = (
+            g == "simple"
+            and not neg
+            and not q
+            and not need
+            and self.depth == 0
+            and self.chance(0.11)
+        )
         want = self.want
         later = shared and self.chance(0.5)
         if later:
@@ -134,10 +144,9 @@ class Clauses(Complements):
         """and + another verb with the same subject; carries the error if it is still to plant."""
         e = self.entry(self.pool(("simple", past, False, False)), first.subj)
         self.bind(subj)
-        conj: list[Token] = self.rng.choice((["and"], ["and"], ["and"], [",", "and"], ["or"],
-                                             ["but"], ["and", "then"], ["and", "never"]))
+        conj = self.rng.choice(("and", "and", "and", ", and", "or", "but", "and then", "and never"))
         self.depth += 1
-        out = [*conj, self.simple(subj, e.verb, past), *self.expand(self.comp_of(e))]
+        out = [conj, self.simple(subj, e.verb, past), *self.expand(self.comp_of(e))]
         self.depth -= 1
         return out
 
@@ -148,8 +157,11 @@ class Clauses(Complements):
             raise Retry
         for _i in range(60):
             e = self.entry(self.pool(spec), "hum")
-            if e.everyday and e.verb.lemma not in {"become", "have"} and any(
-                    len(c) == 2 and c[0] == "A" for c in e.comps):
+            if (
+                e.everyday
+                and e.verb.lemma not in {"become", "have"}
+                and any(len(c) == 2 and c[0] == "A" for c in e.comps)
+            ):
                 break
         else:
             raise Retry
@@ -170,7 +182,9 @@ class Clauses(Complements):
         if r < 0.42:
             return [], comp
         if r < 0.62 and e.everyday:
-            obj = [c for c in e.comps if len(c) == 2 and c[0] == "A" or c in (["FOODS"], ["DRINK"])]
+            obj = [
+                c for c in e.comps if (len(c) == 2 and c[0] == "A") or c in (["FOODS"], ["DRINK"])
+            ]
             if obj:
                 ask = self.rng.choice(("what", "what", "which", "many", "else"))
                 if ask == "which":
@@ -179,12 +193,46 @@ class Clauses(Complements):
                     return ["how", "many", self.nouns("thing")], []
                 return (["what", "else"] if ask == "else" and self.chance(0.3) else ["what"]), []
         if r < 0.72:
-            plain = [c for c in e.comps if not any(t in {"TO", "AT", "PLACE", "CITY", "COUNTRY",
-                     "home", "here", "there", "out", "away", "to", "in"} | NESTED for t in c)]
+            plain = [
+                c
+                for c in e.comps
+                if not any(
+                    t
+                    in {
+                        "TO",
+                        "AT",
+                        "PLACE",
+                        "CITY",
+                        "COUNTRY",
+                        "home",
+                        "here",
+                        "there",
+                        "out",
+                        "away",
+                        "to",
+                        "in",
+                    }
+                    | NESTED
+                    for t in c
+                )
+            ]
             if plain:
                 return ["where"], self.rng.choice(plain)
-        return [self.rng.choice(("why", "when", "how", "how often", "what time", "why", "how long",
-                                 "when", "how soon"))], comp
+        return [
+            self.rng.choice(
+                (
+                    "why",
+                    "when",
+                    "how",
+                    "how often",
+                    "what time",
+                    "why",
+                    "how long",
+                    "when",
+                    "how soon",
+                )
+            )
+        ], comp
 
     def copula(self, spec: Spec, subj: NP | None) -> list[Token]:
         """*be* with an adjective, a noun or a place; *be* + adjective + to."""
@@ -206,16 +254,25 @@ class Clauses(Complements):
             m = self.rng.choice(("will", "can", "must", "should", "would", "might", "could", "may"))
             w = W("be")
             if self.wants("after_modal"):
-                self.plant(w, self.rng.choice(("is", "was", "are", "been", "being")), "be",
-                           explain.after_modal(m, "be"))
+                self.plant(
+                    w,
+                    self.rng.choice(("is", "was", "are", "been", "being")),
+                    "be",
+                    explain.after_modal(m, "be"),
+                )
             return [*subj.toks, m, w, *self.predicate(subj, human)]
         if g == "perfbe":
             have = self.have(subj, past, False, not q)
             name = have if isinstance(have, str) else have.right
             adv = [self.rng.choice(("always", "never", "already"))] if self.chance(0.3) else []
             if q:
-                return [have, *subj.toks, *self.rng.choice(([], ["ever"])), self.been(name),
-                        *self.predicate(subj, human)]
+                return [
+                    have,
+                    *subj.toks,
+                    *self.rng.choice(([], ["ever"])),
+                    self.been(name),
+                    *self.predicate(subj, human),
+                ]
             return [*subj.toks, have, *adv, self.been(name), *self.predicate(subj, human)]
         nt = neg and self.chance(0.75)
         be = self.be(subj, past, nt, not q)
@@ -242,8 +299,12 @@ class Clauses(Complements):
         if r < 0.10:
             return ["as", self.adj(theme), "as", *(self.person() if human else self.sg("thing"))]
         if r < 0.14 and subj.num == "s":
-            return ["the", self.one(SUPER), self.noun("person" if human else "thing"),
-                    *self.rng.choice(([], ["in", *self.place()], ["of all"]))]
+            return [
+                "the",
+                self.one(SUPER),
+                self.noun("person" if human else "thing"),
+                *self.rng.choice(([], ["in", *self.place()], ["of all"])),
+            ]
         if r < 0.58:
             deg = self.rng.choices(("", "very", "so", "too", "really"), (60, 22, 7, 6, 5))[0]
             out: list[Token] = [deg] if deg else []
@@ -257,21 +318,41 @@ class Clauses(Complements):
             return self.at()
         if r < 0.9:
             if subj.num == "p" and (subj.pron != "you"):
-                return self.pl("person" if human else "thing") if self.chance(0.5) else [
-                    self.adj(), self.nouns("person" if human else "thing")]
-            return self.sg("person" if human else "thing", self.rng.choice(("A_", "A_", "my", "the")))
+                return (
+                    self.pl("person" if human else "thing")
+                    if self.chance(0.5)
+                    else [self.adj(), self.nouns("person" if human else "thing")]
+                )
+            return self.sg(
+                "person" if human else "thing", self.rng.choice(("A_", "A_", "my", "the"))
+            )
         if r < 0.95:
             return ["like", *(self.person() if human else self.sg("thing"))]
-        return [self.rng.choice(("late", "early", "here", "away", "at home", "from " + self.city(),
-                                 f"{self.num()} years old"))]
+        return [
+            self.rng.choice(
+                (
+                    "late",
+                    "early",
+                    "here",
+                    "away",
+                    "at home",
+                    "from " + self.city(),
+                    f"{self.num()} years old",
+                )
+            )
+        ]
 
     def here(self) -> list[Token]:
         """*Here are your keys*, *These are my books*."""
         sing = self.chance(0.5)
-        toks = self.sg("thing", self.rng.choice(("my", "your", "the", "A_", "his"))) if sing else [
-            self.rng.choice(("my", "your", "the", "some", "her")), self.nouns("thing")]
-        head = self.rng.choice(("here", "there", "this", "that") if sing else
-                               ("here", "there", "these", "those"))
+        toks: list[Token] = (
+            self.sg("thing", self.rng.choice(("my", "your", "the", "A_", "his")))
+            if sing
+            else [self.rng.choice(("my", "your", "the", "some", "her")), self.nouns("thing")]
+        )
+        head = self.rng.choice(
+            ("here", "there", "this", "that") if sing else ("here", "there", "these", "those")
+        )
         subj = NP(toks, "s" if sing else "p", human=False)
         self.first_lemma = self.first_lemma or "be"
         return [head, self.be(subj, False, False, False), *toks]
@@ -281,14 +362,32 @@ class Clauses(Complements):
         _, past, neg, q = spec
         if self.chance(0.45):
             r = self.rng.random()
-            toks = (self.sg("thing", "A_") if r < 0.6 else
-                    ["some" if not (neg or q) else "any", self.rng.choice(self.lex.nouns["mass"])]
-                    if r < 0.75 else ["no", self.rng.choice(self.lex.nouns["mass"])] if r < 0.82
-                    else ["A_", self.noun("animal")])
+            toks: list[Token] = (
+                self.sg("thing", "A_")
+                if r < 0.6
+                else ["some" if not (neg or q) else "any", self.rng.choice(self.lex.nouns["mass"])]
+                if r < 0.75
+                else ["no", self.rng.choice(self.lex.nouns["mass"])]
+                if r < 0.82
+                else ["A_", self.noun("animal")]
+            )
             subj = NP(toks, "s", human=False)
         else:
-            det = self.rng.choice(("many", "some", "two", "three", "a lot of", "a few", "no", "several",
-                                   "five", str(self.rng.randint(2, 99)), "too many"))
+            det = self.rng.choice(
+                (
+                    "many",
+                    "some",
+                    "two",
+                    "three",
+                    "a lot of",
+                    "a few",
+                    "no",
+                    "several",
+                    "five",
+                    str(self.rng.randint(2, 99)),
+                    "too many",
+                )
+            )
             if neg or q:
                 det = self.rng.choice(("any", "many", "any", "two"))
             if det == "no" and neg:
@@ -310,8 +409,12 @@ class Clauses(Complements):
             e = self.entry(self.pool(spec))
             if e.verb.lemma in NO_PASSIVE or e.subj in {"thing", "it", "animal"}:
                 continue
-            comps = [c for c in e.comps if len(c) == 2 and c[0] in {"A", "the", "OWN", "a"}
-                     or c in (["HUM"], ["FOODS"], ["NOUNS"], ["ANIMALS"])]
+            comps = [
+                c
+                for c in e.comps
+                if (len(c) == 2 and c[0] in {"A", "the", "OWN", "a"})
+                or c in (["HUM"], ["FOODS"], ["NOUNS"], ["ANIMALS"])
+            ]
             if comps:
                 break
         else:
@@ -325,19 +428,31 @@ class Clauses(Complements):
             if word in THEMES or word in {"FOODS", "NOUNS", "ANIMALS", "HUM"}:
                 theme = "animal" if word == "ANIMALS" else theme
                 sing = self.chance(0.6)
-                toks = self.sg(theme, self.rng.choice(("the", "the", "this", "my", "A_"))) if sing \
+                toks = (
+                    self.sg(theme, self.rng.choice(("the", "the", "this", "my", "A_")))
+                    if sing
                     else self.pl(theme)
+                )
                 subj = NP(toks, "s" if sing else "p", human=False)
             else:
-                plur = word.endswith("s") and not word.endswith(("ss", "us", "bus")) or word in {
-                    "people", "children"}
+                plur = (word.endswith("s") and not word.endswith(("ss", "us", "bus"))) or word in {
+                    "people",
+                    "children",
+                }
                 if word in {"hair", "homework"}:
                     plur = False
-                det = "the" if c[0] != "OWN" else self.rng.choice(("my", "his", "her", "our", "their"))
+                det = (
+                    "the"
+                    if c[0] != "OWN"
+                    else self.rng.choice(("my", "his", "her", "our", "their"))
+                )
                 subj = NP([det, word], "p" if plur else "s", human=False)
             if self.chance(0.15):
-                subj = NP(["they"], "p", 3, "they", human=False) if subj.num == "p" else NP(
-                    ["it"], "s", 3, "it", human=False)
+                subj = (
+                    NP(["they"], "p", 3, "they", human=False)
+                    if subj.num == "p"
+                    else NP(["it"], "s", 3, "it", human=False)
+                )
         self.bind(subj)
         self.first_lemma = self.first_lemma or e.verb.lemma
         by = self.chance(0.38)
@@ -351,15 +466,18 @@ class Clauses(Complements):
             aux, name = [self.have(subj, past, nt, False)], "been"
             mid += [*self.rng.choice(([], ["already"], ["just"], [])), "been"]
         elif g == "passive_modal":
-            m = self.rng.choice(("can", "must", "should", "will", "could", "can't", "might", "would",
-                                 "won't"))
+            m = self.rng.choice(
+                ("can", "must", "should", "will", "could", "can't", "might", "would", "won't")
+            )
             aux, name = [m], "be"
             mid += ["be"]
         else:
             aux, name = [self.be(subj, past, False, not q)], "being"
             mid += ["being"]
         part = self.participle(e.verb, name, [], True, False, by)
-        tail: list[Token] = ["by", *self.rng.choice((self.person(), self.sg("person")))] if by else []
+        tail: list[Token] = (
+            ["by", *self.rng.choice((self.person(), self.sg("person")))] if by else []
+        )
         if not by and self.chance(0.35):
             tail = self.at()
         if self.chance(0.1):

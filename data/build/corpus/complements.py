@@ -14,8 +14,13 @@ from .verbgroup import Retry, VerbGroups
 class Complements(VerbGroups):
     """Fills the complements of verbs."""
 
-    def __init__(self, rng: random.Random, lex: Lexicon, held_pairs: frozenset[str] = frozenset(),
-                 only_held: bool = False) -> None:
+    def __init__(
+        self,
+        rng: random.Random,
+        lex: Lexicon,
+        held_pairs: frozenset[str] = frozenset(),
+        only_held: bool = False,
+    ) -> None:
         super().__init__(rng, lex, held_pairs, only_held)
         self.depth = 0
         self.question = False
@@ -33,7 +38,7 @@ class Complements(VerbGroups):
             return c
         raise Retry
 
-    def slot(self, t: str, prev: str) -> list[Token]:  # noqa: PLR0911
+    def slot(self, t: str, prev: str) -> list[Token]:
         """The phrase for one slot of a complement."""
         rng = self.rng
         if t == "HUM":
@@ -83,8 +88,12 @@ class Complements(VerbGroups):
         if t == "LANG":
             return [rng.choice(self.lex.names["langs"])]
         if t == "JOB":
-            return ["A_", self.noun("person") if self.chance(self.open * 0.6)
-                    else rng.choice(self.lex.nouns["job"])]
+            return [
+                "A_",
+                self.noun("person")
+                if self.chance(self.open * 0.6)
+                else rng.choice(self.lex.nouns["job"]),
+            ]
         if t == "NAME":
             return [self.name()[0]]
         if t == "OWN":
@@ -112,7 +121,10 @@ class Complements(VerbGroups):
         if t == "VEH":
             return [rng.choice(self.lex.nouns["vehicle"])]
         if t == "VEHP":
-            return [rng.choice(("the", "A_", "the", self.own)), rng.choice(self.lex.nouns["vehicle"])]
+            return [
+                rng.choice(("the", "A_", "the", self.own)),
+                rng.choice(self.lex.nouns["vehicle"]),
+            ]
         if t == "INF":
             return ["to", *self.infinitive("to")]
         if t == "INFV":
@@ -137,15 +149,31 @@ class Complements(VerbGroups):
         if self.chance(0.06):
             w = W("be")
             if after == "to" and self.wants("after_to"):
-                self.plant(w, self.rng.choice(("is", "was", "is", "been", "being")), "be",
-                           explain.after_to("be"))
-            out: list[Token] = [w, self.adj("people") if self.chance(0.6) else "A_ "
-                                + self.rng.choice(self.lex.nouns["job"])]
+                self.plant(
+                    w,
+                    self.rng.choice(("is", "was", "is", "been", "being")),
+                    "be",
+                    explain.after_to("be"),
+                )
+            out: list[Token] = [
+                w,
+                self.adj("people")
+                if self.chance(0.6)
+                else "A_ " + self.rng.choice(self.lex.nouns["job"]),
+            ]
         else:
             e = self.entry(cls="hum")
             out = [self.base(e.verb, after), *self.expand(self.comp_of(e))]
         self.depth -= 1
         return out
+
+    def pick(self, specs: list[tuple[float, Spec]]) -> Spec:
+        """One spec by weight."""
+        return self.rng.choices([s for _, s in specs], [w for w, _ in specs])[0]
+
+    def clause(self, spec: Spec, subj: NP | None = None, time: bool = True) -> list[Token]:
+        """A clause; see `Clauses`."""
+        raise NotImplementedError
 
     def that_clause(self) -> list[Token]:
         """A clause after *that*: always right, no time of its own."""

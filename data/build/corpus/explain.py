@@ -41,9 +41,7 @@ def misspelled(v: Verb, participle: bool = False) -> str:
 
 def doubled(v: Verb) -> str:
     """wented."""
-    return (
-        f"'{v.past.capitalize()}' is already the past tense of '{v.lemma}', so it takes no -ed."
-    )
+    return f"'{v.past.capitalize()}' is already the past tense of '{v.lemma}', so it takes no -ed."
 
 
 def parts(v: Verb) -> str:

@@ -22,19 +22,66 @@ from .verbgroup import NO_PROGRESSIVE, Retry
 FOLDER = Path(__file__).parent / "frames"
 PIECE = re.compile(r"\[([^\]|]+)\|([^\]]+)\]|\{([^}|]+)\|(\w+)\}|@([^\s,.?!]+)|([^\s\[\]{}@]+)")
 HAVES = {"have", "has", "had", "haven't", "hasn't", "hadn't", "having", "'ve", "'s", "'d"}
-BES = {"am", "is", "are", "was", "were", "be", "been", "being", "isn't", "aren't", "wasn't",
-       "weren't", "'s", "'re", "'m", "get", "gets", "got"}
+BES = {
+    "am",
+    "is",
+    "are",
+    "was",
+    "were",
+    "be",
+    "been",
+    "being",
+    "isn't",
+    "aren't",
+    "wasn't",
+    "weren't",
+    "'s",
+    "'re",
+    "'m",
+    "get",
+    "gets",
+    "got",
+}
 DOS = {"do", "does", "did", "don't", "doesn't", "didn't"}
-MODALS = {"can", "could", "will", "would", "shall", "should", "may", "might", "must", "can't",
-          "cannot", "couldn't", "won't", "wouldn't", "shouldn't", "mustn't", "'ll", "'d"}
+MODALS = {
+    "can",
+    "could",
+    "will",
+    "would",
+    "shall",
+    "should",
+    "may",
+    "might",
+    "must",
+    "can't",
+    "cannot",
+    "couldn't",
+    "won't",
+    "wouldn't",
+    "shouldn't",
+    "mustn't",
+    "'ll",
+    "'d",
+}
 KINDS = {
-    "pres3": ("s_missing",), "pres": ("s_added",), "pp": ("participle_have", "misspelled_past"),
+    "pres3": ("s_missing",),
+    "pres": ("s_added",),
+    "pp": ("participle_have", "misspelled_past"),
     "past": ("overregular_past", "misspelled_past", "doubled_past", "past_marker"),
-    "ppp": ("participle_passive", "misspelled_past"), "base-did": ("after_did",),
-    "base-modal": ("after_modal",), "base-to": ("after_to",), "ing": ("progressive",),
-    "have3": ("s_missing",), "do3": ("s_missing",), "have": ("s_added",), "do": ("s_added",),
-    "be-am": ("be_agreement",), "be-is": ("be_agreement",), "be-are": ("be_agreement",),
-    "be-was": ("be_agreement", "past_marker"), "be-were": ("be_agreement", "past_marker"),
+    "ppp": ("participle_passive", "misspelled_past"),
+    "base-did": ("after_did",),
+    "base-modal": ("after_modal",),
+    "base-to": ("after_to",),
+    "ing": ("progressive",),
+    "have3": ("s_missing",),
+    "do3": ("s_missing",),
+    "have": ("s_added",),
+    "do": ("s_added",),
+    "be-am": ("be_agreement",),
+    "be-is": ("be_agreement",),
+    "be-are": ("be_agreement",),
+    "be-was": ("be_agreement", "past_marker"),
+    "be-were": ("be_agreement", "past_marker"),
 }
 FLIP = {"has": "have", "hasn't": "haven't", "does": "do", "doesn't": "don't"}
 FLIP |= {b: a for a, b in FLIP.items()}
@@ -103,8 +150,28 @@ def frames() -> dict[str, tuple[Frame, ...]]:
     return out
 
 
-BREAKS = {"and", "but", "because", "when", "who", "that", "which", "so", "while", "where", "if",
-          "since", "although", "though", "before", "after", "until", "as", "than", "whose"}
+BREAKS = {
+    "and",
+    "but",
+    "because",
+    "when",
+    "who",
+    "that",
+    "which",
+    "so",
+    "while",
+    "where",
+    "if",
+    "since",
+    "although",
+    "though",
+    "before",
+    "after",
+    "until",
+    "as",
+    "than",
+    "whose",
+}
 
 
 def same_clause(f: Frame, i: int) -> bool:
@@ -113,9 +180,10 @@ def same_clause(f: Frame, i: int) -> bool:
     if not at:
         return False
     lo, hi = sorted((at[0], i))
-    between = [p.text.lower() for p in f.pieces[lo + 1:hi]]
+    between = [p.text.lower() for p in f.pieces[lo + 1 : hi]]
     return not any(t in BREAKS or t[-1] in ".?!;" for t in between) and not any(
-        t == "," for t in between[1:])
+        t == "," for t in between[1:]
+    )
 
 
 @cache
@@ -163,10 +231,7 @@ class FrameWriter:
     def before(self, f: Frame, i: int, among: set[str], default: str) -> str:
         """The nearest auxiliary before piece i (written out)."""
         for p in reversed(f.pieces[:i]):
-            if p.form:
-                w = right_form(p, self.g.lex)
-            else:
-                w = p.text
+            w = right_form(p, self.g.lex) if p.form else p.text
             w = w.lower().replace("’", "'").rstrip(",.?!")
             if w in among:
                 return w
@@ -205,10 +270,14 @@ class FrameWriter:
                     raise Retry
                 wrong = rng.choice(("is", "was", "is", "been", "being"))
                 aux = explain.aux_name(self.before(f, i, MODALS, ""))
-                if form == "base-modal" and not aux or aux == "had":
+                if (form == "base-modal" and not aux) or aux == "had":
                     raise Retry
-                g.plant(w, wrong, "be", explain.after_to("be") if form == "base-to"
-                        else explain.after_modal(aux, "be"))
+                g.plant(
+                    w,
+                    wrong,
+                    "be",
+                    explain.after_to("be") if form == "base-to" else explain.after_modal(aux, "be"),
+                )
             else:
                 self.verb_error(f, i, form, w, g.lex.verbs[p.text])
         if g.err is None:
@@ -220,8 +289,25 @@ class FrameWriter:
         g = self.g
         subj = NP(["he"]) if form == "pres3" else NP(["they"], "p")
         nxt = f.pieces[i + 1].text.lower() if i + 1 < len(f.pieces) else ""
-        obj = nxt in {"a", "an", "the", "my", "his", "her", "our", "their", "your", "some", "two",
-                      "it", "him", "me", "us", "them", "three"}
+        obj = nxt in {
+            "a",
+            "an",
+            "the",
+            "my",
+            "his",
+            "her",
+            "our",
+            "their",
+            "your",
+            "some",
+            "two",
+            "it",
+            "him",
+            "me",
+            "us",
+            "them",
+            "three",
+        }
         if form in {"pres3", "pres"}:
             self.copy(w, g.simple(subj, v, False))
         elif form == "past":
@@ -234,14 +320,22 @@ class FrameWriter:
                 raise Retry
             if aux in {"'s", "'d"} and not passive:
                 aux = "has" if aux == "'s" else "had"
-            self.copy(w, g.participle(v, aux, ["the"] if obj else [], passive, False,
-                                      nxt == "by"))
+            self.copy(w, g.participle(v, aux, ["the"] if obj else [], passive, False, nxt == "by"))
         elif form == "ing":
             aux = self.before(f, i, BES, "")
             if not aux or aux in {"get", "gets", "got", "be", "been"} or v.lemma in NO_PROGRESSIVE:
                 raise Retry
-            self.copy(w, g.ing(v, aux, ["the", "TO"] if obj else ["TO"], NP([], pron="he")
-                               if f.pieces[0].text in {"I", "He", "She", "We", "They"} else NP([])))
+            self.copy(
+                w,
+                g.ing(
+                    v,
+                    aux,
+                    ["the", "TO"] if obj else ["TO"],
+                    NP([], pron="he")
+                    if f.pieces[0].text in {"I", "He", "She", "We", "They"}
+                    else NP([]),
+                ),
+            )
         else:
             among = {"base-did": DOS, "base-modal": MODALS}.get(form, set())
             aux = "to" if form == "base-to" else self.before(f, i, among, "")
@@ -260,9 +354,9 @@ class FrameWriter:
         g = self.g
         nt = "n't" if low.endswith("n't") else ""
         bare = low.removesuffix("n't")
-        near = [q.text for q in f.pieces[max(0, i - 1):i + 2]]
+        near = [q.text for q in f.pieces[max(0, i - 1) : i + 2]]
         subj = NP([], "p" if bare in {"are", "were"} else "s")
-        if "I" in near and "and" not in [q.text for q in f.pieces[max(0, i - 2):i]]:
+        if "I" in near and "and" not in [q.text for q in f.pieces[max(0, i - 2) : i]]:
             subj.pron = "I"
         elif any(x.lower() == "you" for x in near) and bare in {"are", "were"}:
             subj.pron = "you"
@@ -331,8 +425,11 @@ class FrameWriter:
                 tok = w
             else:
                 text = self.swap(p, rate) if p.type else p.text
-                if text.lower() in {"a", "an"} and i + 1 < len(f.pieces) and (
-                        f.pieces[i + 1].type in {"n", "adj"}):
+                if (
+                    text.lower() in {"a", "an"}
+                    and i + 1 < len(f.pieces)
+                    and (f.pieces[i + 1].type in {"n", "adj"})
+                ):
                     text = "A_"
                 tok = text
             if p.glue and toks:
@@ -370,10 +467,20 @@ class FrameWriter:
             return f
         out = list(f.pieces)
         for i, p in enumerate(out):
-            plain = p.form in {"pres3", "pres", "past", "pp", "ing", "base-did", "base-modal",
-                               "base-to"}
+            plain = p.form in {
+                "pres3",
+                "pres",
+                "past",
+                "pp",
+                "ing",
+                "base-did",
+                "base-modal",
+                "base-to",
+            }
             if plain and p.text not in KEEP_VERBS and g.chance(0.7):
-                e = g.entry("irregular" if g.lex.verbs[p.text].irregular and g.chance(0.8) else "all")
+                e = g.entry(
+                    "irregular" if g.lex.verbs[p.text].irregular and g.chance(0.8) else "all"
+                )
                 if e.verb.lemma in KEEP_VERBS or e.verb.shaky:
                     continue
                 out[i] = Piece(e.verb.lemma, p.form, "", p.glue)
@@ -384,7 +491,15 @@ class FrameWriter:
         """Whether a frame without a final mark is a question."""
         first = f.pieces[0].text.lower()
         return first in DOS | BES | MODALS | HAVES | {
-            "why", "when", "where", "who", "what", "how", "which", "whose"}
+            "why",
+            "when",
+            "where",
+            "who",
+            "what",
+            "how",
+            "which",
+            "whose",
+        }
 
 
 def glue(a: Token, b: Token) -> Token:

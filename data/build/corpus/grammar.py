@@ -4,9 +4,25 @@ from __future__ import annotations
 
 from . import explain
 from .clauses import Clauses
-from .sentence import NP, Err, Example, Token, W, draw_style, render
+from .sentence import NP, Err, Example, Token, draw_style, render
 from .specs import (
-    BY_KIND, CALLS, FRONTABLE, GAP_INTRO, OBJECT_INTRO, SAYS, TAILS, KIND_W, MATRIX_PAST, MATRIX_PRES, MATRIX_Q, PAIR_PAST, PAIR_PRES, PAST, PRES, Spec)
+    BY_KIND,
+    CALLS,
+    FRONTABLE,
+    GAP_INTRO,
+    KIND_W,
+    MATRIX_PAST,
+    MATRIX_PRES,
+    MATRIX_Q,
+    OBJECT_INTRO,
+    PAIR_PAST,
+    PAIR_PRES,
+    PAST,
+    PRES,
+    SAYS,
+    TAILS,
+    Spec,
+)
 from .verbgroup import Retry
 
 __all__ = ["KIND_W", "Grammar"]
@@ -95,7 +111,7 @@ class Grammar(Clauses):
     def object_relative(self, spec: Spec, past: bool) -> tuple[list[Token], bool]:
         """the cake (that) she baked: as an object, or as the subject of *be*."""
         thing = self.sg("thing", "the") if self.chance(0.7) else ["the", self.nouns("thing")]
-        rel: list[Token] = self.rng.choice((["that"], ["that"], ["which"], []))
+        rel = [r for r in [self.rng.choice(("that", "that", "which", ""))] if r]
         want = self.want
         if spec[0] in {"cop", "adjto"} and not spec[2]:
             if want != "be_agreement" and want != "none":
@@ -107,8 +123,13 @@ class Grammar(Clauses):
             self.want = want
             sg = not str(thing[-1]).endswith("s")
             head = NP([], "s" if sg else "p", human=False)
-            return [*thing, *rel, *sub, self.be(head, past, False, False),
-                    *self.predicate(head, False)], False
+            return [
+                *thing,
+                *rel,
+                *sub,
+                self.be(head, past, False, False),
+                *self.predicate(head, False),
+            ], False
         self.depth += 1
         sub = self.gap(spec)
         self.depth -= 1
@@ -120,8 +141,13 @@ class Grammar(Clauses):
             return [intro, *thing, *rel, *sub], intro.startswith(("do ", "where "))
         self.want = "none"
         head = NP([], "p" if str(thing[-1]).endswith("s") else "s", human=False)
-        return [*thing, *rel, *sub, self.be(head, past, False, False),
-                *self.predicate(head, False)], False
+        return [
+            *thing,
+            *rel,
+            *sub,
+            self.be(head, past, False, False),
+            *self.predicate(head, False),
+        ], False
 
     def purpose(self) -> list[Token]:
         """to / in order to + infinitive."""
@@ -140,12 +166,20 @@ class Grammar(Clauses):
         conj = self.rng.choice(PAIR_PAST if past else PAIR_PRES)
         want = self.want
         flip = self.chance(0.5)
-        if conj in {"if", "unless", "before", "after", "until", "when"} and not past and spec[0] in {
-                "modal", "going", "wouldlike"}:
+        if (
+            conj in {"if", "unless", "before", "after", "until", "when"}
+            and not past
+            and spec[0] in {"modal", "going", "wouldlike"}
+        ):
             flip = False
-        companions = [s for s in (PAST if past else PRES)
-                      if flip or past or conj not in {"if", "unless", "before", "after", "until", "when"}
-                      or s[1][0] not in {"modal", "going", "wouldlike"}]
+        companions = [
+            s
+            for s in (PAST if past else PRES)
+            if flip
+            or past
+            or conj not in {"if", "unless", "before", "after", "until", "when"}
+            or s[1][0] not in {"modal", "going", "wouldlike"}
+        ]
         if flip:
             self.want = "none"
             a = self.clause(self.pick(companions), time=False)
@@ -170,9 +204,19 @@ class Grammar(Clauses):
             sg = True
         elif self.want == "s_added":
             sg = False
-        toks = self.sg("person", self.rng.choice(("the", "the", "A_", "this"))) if sg else self.pl("person")
-        head = NP(toks, "s" if sg else "p", 3, "", "his" if sg else "their",
-                  "himself" if sg else "themselves")
+        toks = (
+            self.sg("person", self.rng.choice(("the", "the", "A_", "this")))
+            if sg
+            else self.pl("person")
+        )
+        head = NP(
+            toks,
+            "s" if sg else "p",
+            3,
+            "",
+            "his" if sg else "their",
+            "himself" if sg else "themselves",
+        )
         rel = self.rng.choice(("who", "who", "that"))
         other = self.pick(PAST if past else PRES)
         while other[0] in {"there", "passive"}:
@@ -194,9 +238,21 @@ class Grammar(Clauses):
             main = self.clause(other, hidden, time=False)
             out = [*head.toks, rel, *sub, *main]
         else:
-            intro = self.rng.choice(("I know", "we met", "she has", "he saw", "there was",
-                                     "this is", "do you know", "I talked to", "they found")
-                                    if sg else ("I know", "we met", "she has", "I saw"))
+            intro = self.rng.choice(
+                (
+                    "I know",
+                    "we met",
+                    "she has",
+                    "he saw",
+                    "there was",
+                    "this is",
+                    "do you know",
+                    "I talked to",
+                    "they found",
+                )
+                if sg
+                else ("I know", "we met", "she has", "I saw")
+            )
             sub = self.clause(spec, hidden)
             out = [intro, *head.toks, rel, *sub]
         self.depth -= 1

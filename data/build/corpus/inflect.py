@@ -9,29 +9,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
-LISTS = Path(__file__).parent / "lists"
+from .wordlists import LISTS, words
+
 VOWELS = "aeiou"
 # Regular verbs whose lemma is also an ordinary adjective: "The shop is open" is no mistake.
-ADJECTIVE_LIKE = frozenset(
-    "open clean free empty dry warm cool clear close slow complete correct present own better wet "
-    "calm quiet narrow dirty busy double light lower secure separate perfect tame thin "
-    "mature live blind bare smooth steady still upset shut lean sober humble ready idle direct "
-    "welcome key back near parallel sour sweet tidy even level blank bloody dim dull faint firm "
-    "foul frank hollow lame loose mean mute obscure pale please round savage short sham shy sick "
-    "square stale tender tense total trim utter waste well wrong yellow black blue brown gray grey "
-    "green red white fake alert average animate approximate articulate content deliberate "
-    "duplicate elaborate fancy intimate moderate subject suspect toast worth corrupt exempt "
-    "express fit like off out down up right pretty spare sure top patient".split()
-)
-BLOCKED = frozenset(
-    "fuck shit rape piss wank bugger damn screw bitch suck cum nigger fag whore hump sod bang "
-    "cant wont dont isnt gonna wanna gotta ought shall will would can could may might must be is "
-    "am are was were been being dare used need born lets ain beware methinks spay ms mr dr vs "
-    "la de en el das der les des van von et al st th nd rd lo li un une que est sur par pas los "
-    "las".split()
-)
+ADJECTIVE_LIKE = frozenset(words("adjective_like"))
+BLOCKED = frozenset(words("blocked"))
 
 
 BLOCKED_PARTS = re.compile(
@@ -87,8 +71,10 @@ def add_s(w: str) -> str:
     """Spell w + -s (third person, plural) by the ordinary rules."""
     if w == "have":
         return "has"
-    if re.search(r"(s|x|z|ch|sh)$", w) or w in {"go", "do", "echo", "veto", "torpedo"} or (
-        re.fullmatch(r"(under|over|out|re|un)(go|do)", w)
+    if (
+        re.search(r"(s|x|z|ch|sh)$", w)
+        or w in {"go", "do", "echo", "veto", "torpedo"}
+        or (re.fullmatch(r"(under|over|out|re|un)(go|do)", w))
     ):
         return w + ("zes" if w == "quiz" else "es")
     if w.endswith("y") and w[-2] not in VOWELS:
@@ -108,30 +94,23 @@ def add_ing(w: str, double: bool = False) -> str:
 
 
 # Look like wrong forms of an irregular verb and are words of their own.
-REAL_WORDS = frozenset(
-    "lied winded hanged founded grounded bounded costed felled rented spilled weaved seed flied "
-    "stranded grinded leaded wedded spitted raned betted shedded sawed ranged meted sated sited "
-    "waked wining fling siting pining spined striped rended wounded".split()
-)
-ING_DOUBLE = frozenset(
-    "begin forget forbid upset reset rerun outrun overrun input output undercut typeset outbid "
-    "rebid bid bet beset overcut resit unwrap".split()
-)
+REAL_WORDS = frozenset(words("real_words"))
+ING_DOUBLE = frozenset(words("ing_double"))
 
 
 def _wrong_past_regular(w: str, past: str) -> list[str]:
     out = []
     if w.endswith("y"):
         out += [w + "ed", w + "ed"] if past.endswith("ied") else [w[:-1] + "ied"]
-    elif w.endswith("c"):
+    elif (
+        w.endswith("c")
+        or past == w + w[-1] + "ed"
+        or (w.endswith("e") and len(w) > 3 and not w.endswith("ee"))
+    ):
         out.append(w + "ed")
-    elif past == w + w[-1] + "ed":
-        out.append(w + "ed")
-    elif w.endswith("e") and len(w) > 3 and not w.endswith("ee"):
-        out.append(w + "ed")
-    elif re.search(r"[^aeiou][aeiou][bdgklmnprt]$", w) and not doubles(w):
-        out.append(w + w[-1] + "ed")
-    elif re.search(r"[aeiou]{2}[dknpt]$", w):
+    elif (re.search(r"[^aeiou][aeiou][bdgklmnprt]$", w) and not doubles(w)) or re.search(
+        r"[aeiou]{2}[dknpt]$", w
+    ):
         out.append(w + w[-1] + "ed")
     return [x for x in out if x != past]
 
@@ -144,9 +123,7 @@ def _wrong_ing(w: str, ing: str) -> list[str]:
         out.append(w + "ing")
         if re.search(r"[^aeiou][aeiou][tmvkn]e$", w):
             out.append(w[:-1] + w[-2] + "ing")
-    elif w.endswith("ie"):
-        out.append(w[:-1] + "ing")
-    elif w.endswith("y"):
+    elif w.endswith("ie") or w.endswith("y"):
         out.append(w[:-1] + "ing")
     return [x for x in out if x != ing]
 
@@ -198,7 +175,7 @@ def real_forms() -> frozenset[str]:
 
 
 def irregular(base: str) -> Verb:
-    """The irregular verb `base`, with its wrong forms. Raises KeyError if it is not in the table."""
+    """The irregular verb `base`, with its wrong forms. Raises KeyError if unknown."""
     past, pp, shaky = irregular_table()[base]
     double = doubles(base) or base in ING_DOUBLE
     ing = add_ing(base, double)
@@ -206,16 +183,48 @@ def irregular(base: str) -> Verb:
     lemmas = irregular_table()
     bad = {past, pp, *REAL_WORDS} - ({"seed"} if base == "see" else set())
     over = () if shaky else tuple(x for x in _over(base) if x not in bad and x not in real)
-    dbl = () if shaky else tuple(x for x in _doubled(past, base) if x not in bad and x not in lemmas and x not in over)
-    return Verb(base, add_s(base), past, pp, ing, True, shaky, over, (), dbl,
-                tuple(x for x in _wrong_ing(base, ing) if x not in bad), tuple(_wrong_s(base, add_s(base))))
+    dbl = (
+        ()
+        if shaky
+        else tuple(
+            x for x in _doubled(past, base) if x not in bad and x not in lemmas and x not in over
+        )
+    )
+    return Verb(
+        base,
+        add_s(base),
+        past,
+        pp,
+        ing,
+        True,
+        shaky,
+        over,
+        (),
+        dbl,
+        tuple(x for x in _wrong_ing(base, ing) if x not in bad),
+        tuple(_wrong_s(base, add_s(base))),
+    )
 
 
 def regular(base: str, past: str, s: str, ing: str, shaky: bool, real: frozenset[str]) -> Verb:
     """A regular verb from its forms; `real` holds the words that must not serve as wrong forms."""
-    spell = () if shaky else tuple(
-        x for x in _wrong_past_regular(base, past) if x == "planed" or x not in real
+    spell = (
+        ()
+        if shaky
+        else tuple(x for x in _wrong_past_regular(base, past) if x == "planed" or x not in real)
     )
     ingw = () if shaky else tuple(x for x in _wrong_ing(base, ing) if x not in real)
-    return Verb(base, s, past, past, ing, False, shaky, (), spell, (), ingw,
-                tuple(x for x in _wrong_s(base, s) if x not in real))
+    return Verb(
+        base,
+        s,
+        past,
+        past,
+        ing,
+        False,
+        shaky,
+        (),
+        spell,
+        (),
+        ingw,
+        tuple(x for x in _wrong_s(base, s) if x not in real),
+    )

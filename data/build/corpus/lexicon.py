@@ -16,19 +16,59 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from .inflect import BLOCKED, BLOCKED_PARTS, LISTS, Verb, add_ed, add_ing, add_s, doubles, irregular, irregular_table, regular
+from .inflect import (
+    BLOCKED,
+    BLOCKED_PARTS,
+    Verb,
+    add_ed,
+    add_ing,
+    add_s,
+    doubles,
+    irregular,
+    irregular_table,
+    regular,
+)
+from .wordlists import LISTS, words
 
 CACHE = Path(__file__).parents[1] / "cache" / "lexicon.json"
 HELD_BUCKETS = 40  # one open word in 40 is kept for the unseen-words split
 PLURALS = {
-    "man": "men", "woman": "women", "child": "children", "person": "people", "mouse": "mice",
-    "goose": "geese", "sheep": "sheep", "deer": "deer", "fish": "fish", "wolf": "wolves",
-    "knife": "knives", "shelf": "shelves", "leaf": "leaves", "wife": "wives", "calf": "calves",
-    "waitress": "waitresses", "policeman": "policemen", "fireman": "firemen", "postman": "postmen",
-    "gentleman": "gentlemen", "potato": "potatoes", "tomato": "tomatoes", "mango": "mangoes",
-    "photo": "photos", "radio": "radios", "piano": "pianos", "thief": "thieves", "buffalo":
-    "buffaloes", "life": "lives", "foot": "feet", "tooth": "teeth", "scarf": "scarves",
-    "loaf": "loaves", "roof": "roofs", "kangaroo": "kangaroos", "video": "videos",
+    "man": "men",
+    "woman": "women",
+    "child": "children",
+    "person": "people",
+    "mouse": "mice",
+    "goose": "geese",
+    "sheep": "sheep",
+    "deer": "deer",
+    "fish": "fish",
+    "wolf": "wolves",
+    "knife": "knives",
+    "shelf": "shelves",
+    "leaf": "leaves",
+    "wife": "wives",
+    "calf": "calves",
+    "waitress": "waitresses",
+    "policeman": "policemen",
+    "fireman": "firemen",
+    "postman": "postmen",
+    "gentleman": "gentlemen",
+    "potato": "potatoes",
+    "tomato": "tomatoes",
+    "mango": "mangoes",
+    "photo": "photos",
+    "radio": "radios",
+    "piano": "pianos",
+    "thief": "thieves",
+    "buffalo": "buffaloes",
+    "life": "lives",
+    "foot": "feet",
+    "tooth": "teeth",
+    "scarf": "scarves",
+    "loaf": "loaves",
+    "roof": "roofs",
+    "kangaroo": "kangaroos",
+    "video": "videos",
 }
 
 
@@ -76,15 +116,42 @@ def _build() -> dict[str, Any]:
     irr = irregular_table()
     realpast = {f for p, pp, _ in irr.values() for f in (p, pp)}
     everyday = [
-        ln.split()[0] for ln in (LISTS / "everyday.txt").read_text().splitlines()
+        ln.split()[0]
+        for ln in (LISTS / "everyday.txt").read_text().splitlines()
         if ln and not ln.startswith("#")
     ]
     for path in sorted((LISTS.parent / "frames").glob("*.txt")):
         everyday += re.findall(r"\[([a-z]+)\|", path.read_text(encoding="utf-8"))
-    top = [w for w in wordfreq.top_n_list("en", 350000, wordlist="best") if w.isascii() and w.isalpha() and w.islower() and not BLOCKED_PARTS.search(w)]
+    top = [
+        w
+        for w in wordfreq.top_n_list("en", 350000, wordlist="best")
+        if w.isascii() and w.isalpha() and w.islower() and not BLOCKED_PARTS.search(w)
+    ]
     verbs: dict[str, list[Any]] = {}
-    prefixes = ("re", "un", "over", "under", "out", "mis", "fore", "up", "with", "be", "pre", "in",
-                "inter", "down", "off", "counter", "hand", "ham", "co", "de", "back", "by")
+    prefixes = (
+        "re",
+        "un",
+        "over",
+        "under",
+        "out",
+        "mis",
+        "fore",
+        "up",
+        "with",
+        "be",
+        "pre",
+        "in",
+        "inter",
+        "down",
+        "off",
+        "counter",
+        "hand",
+        "ham",
+        "co",
+        "de",
+        "back",
+        "by",
+    )
     for w in list(dict.fromkeys(everyday + top)):
         if w in irr or w in verbs or len(w) < 3 or w in {"seed", "singe", "have", "be"}:
             continue
@@ -128,7 +195,14 @@ def _build() -> dict[str, Any]:
         b: sum(wordfreq.word_frequency(x, "en") for x in {b, p, pp})
         for b, (p, pp, _) in irr.items()
     }
-    return {"verbs": verbs, "nouns": nouns, "adjs": adjs, "advs": advs, "irr": irrf, "proper": proper}
+    return {
+        "verbs": verbs,
+        "nouns": nouns,
+        "adjs": adjs,
+        "advs": advs,
+        "irr": irrf,
+        "proper": proper,
+    }
 
 
 class Lexicon:
@@ -144,19 +218,25 @@ class Lexicon:
         self.adjs = _read("adjs.txt")
         names = _read("names.txt")
         self.names = {
-            k: [w for w in v if k not in {"m", "f"} or held_out(w) == held] for k, v in names.items()
+            k: [w for w in v if k not in {"m", "f"} or held_out(w) == held]
+            for k, v in names.items()
         }
-        self.open_nouns = [  # the commonest are never held out
-            (sg, pl) for i, (sg, pl) in enumerate(raw["nouns"])
+        self.open_nouns: list[tuple[str, str]] = [  # the commonest are never held out
+            (sg, pl)
+            for i, (sg, pl) in enumerate(raw["nouns"])
             if (i >= 600 and held_out(sg)) == held
         ]
-        self.proper = [w for w in raw["proper"] if held_out(w) == held
-                       and not w.endswith(("ed", "ing", "ly"))]
-        self.open_adjs = [a for a in raw["adjs"] if not held_out(a)]
-        self.open_advs = [a for a in raw["advs"] if not held_out(a)]
+        self.proper: list[str] = [
+            w for w in raw["proper"] if held_out(w) == held and not w.endswith(("ed", "ing", "ly"))
+        ]
+        self.open_adjs: list[str] = [a for a in raw["adjs"] if not held_out(a)]
+        self.open_advs: list[str] = [a for a in raw["advs"] if not held_out(a)]
         real = frozenset(
-            [x for v in raw["verbs"].values() for x in v[:3]] + list(raw["verbs"])
-            + [p for p, _ in raw["nouns"]] + [p for _, p in raw["nouns"]] + raw["adjs"]
+            [x for v in raw["verbs"].values() for x in v[:3]]
+            + list(raw["verbs"])
+            + [p for p, _ in raw["nouns"]]
+            + [p for _, p in raw["nouns"]]
+            + raw["adjs"]
         ) | frozenset(f for b, (p, pp, _) in irregular_table().items() for f in (b, p, pp))
         self.verbs: dict[str, Verb] = {b: irregular(b) for b in irregular_table()}
         self.british: dict[str, str] = {}
@@ -184,25 +264,54 @@ class Lexicon:
             e = groups.setdefault(key, Entry(self.verbs[lemma], key[1], []))
             e.comps += comps
         self.everyday = list(groups.values())
-        per = {}
+        per: dict[str, int] = {}
         for e in self.everyday:
             per[e.verb.lemma] = per.get(e.verb.lemma, 0) + 1
         for e in self.everyday:
             e.weight = max(self.freq[e.verb.lemma], 2e-6) ** 0.45 / per[e.verb.lemma]
-        generic = [c.split() for c in (
-            "A NOUN;A NOUN;A THING;HUM;HUM;NOUNS;the NOUNS;AT;;ADV;A NOUN AT;OWN NOUNX;A ANIMAL;"
-            "A NOUN ADV;A NOUN of A NOUN;NUM NOUNS;HUM ADV;A NOUN with HUM").split(";")]
+        generic = [
+            c.split()
+            for c in [
+                "A NOUN",
+                "A NOUN",
+                "A THING",
+                "HUM",
+                "HUM",
+                "NOUNS",
+                "the NOUNS",
+                "AT",
+                "",
+                "ADV",
+                "A NOUN AT",
+                "OWN NOUNX",
+                "A ANIMAL",
+                "A NOUN ADV",
+                "A NOUN of A NOUN",
+                "NUM NOUNS",
+                "HUM ADV",
+                "A NOUN with HUM",
+            ]
+        ]
         done = {e.verb.lemma for e in self.everyday}
         for e in self.everyday:  # everyday spelling traps (stoped, studyed) before typos (likeed)
-            e.spell_weight = e.weight * (1.0 if e.verb.past == e.verb.lemma + e.verb.lemma[-1] + "ed"
-                                         or e.verb.past.endswith("ied") else 0.12)
+            e.spell_weight = e.weight * (
+                1.0
+                if e.verb.past == e.verb.lemma + e.verb.lemma[-1] + "ed"
+                or e.verb.past.endswith("ied")
+                else 0.12
+            )
         self.rare = [
             Entry(v, "any", generic, max(self.freq[b], 1e-7) ** 0.25, everyday=False)
-            for b, v in self.verbs.items() if b not in done and b != "be"
+            for b, v in self.verbs.items()
+            if b not in done and b != "be"
         ]
         for e in self.rare:
-            e.spell_weight = e.weight * (1.0 if e.verb.past[-3:] == "ied" or e.verb.past
-                                         == e.verb.lemma + e.verb.lemma[-1] + "ed" else 0.15)
+            e.spell_weight = e.weight * (
+                1.0
+                if e.verb.past[-3:] == "ied"
+                or e.verb.past == e.verb.lemma + e.verb.lemma[-1] + "ed"
+                else 0.15
+            )
 
 
 class Picker:
@@ -223,10 +332,9 @@ def lexicon(held: bool = False) -> Lexicon:
     return Lexicon(held)
 
 
-_ON = ("b c d f g h j k l m n p r s t v w z bl br cl cr dr fl fr gl gr pl pr sc sh sk sl sm sn sp "
-       "st sw th tr tw ch qu").split() + [""]
-_NU = "a e i o u a e i o u ai ea ee oa oo ou".split()
-_CO = ["", "", "", "", *"b d f g k l m n p r s t x ck ll nd nt rd rk rt st sk mp ng th sh".split()]
+_ON = [*words("on"), ""]
+_NU = words("nu")
+_CO = ["", "", "", "", *words("co")]
 _ACC = {"a": "á", "e": "é", "i": "í", "o": "ö", "u": "ü", "n": "ñ", "c": "ç"}
 
 
@@ -234,14 +342,18 @@ def made_up(rng: random.Random, held: bool, name: bool = False) -> str:
     """A made-up word of one to four syllables."""
     while True:
         n = rng.choices((1, 2, 3, 4), (2, 5, 3, 1))[0]
-        w = "".join(rng.choice(_ON) + rng.choice(_NU) + (rng.choice(_CO) if i == n - 1 or
-                    rng.random() < 0.3 else "") for i in range(n))
+        w = "".join(
+            rng.choice(_ON)
+            + rng.choice(_NU)
+            + (rng.choice(_CO) if i == n - 1 or rng.random() < 0.3 else "")
+            for i in range(n)
+        )
         if not 3 <= len(w) <= 12 or w.endswith(("s", "x", "sh", "th", "ed", "ch", "ing")):
             continue
         if name:
             if rng.random() < 0.15:
                 i = rng.randrange(len(w))
-                w = w[:i] + _ACC.get(w[i], w[i]) + w[i + 1:]
+                w = w[:i] + _ACC.get(w[i], w[i]) + w[i + 1 :]
             w = w.capitalize()
         if held_out(w) == held:
             return w

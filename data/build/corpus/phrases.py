@@ -6,28 +6,48 @@ import random
 
 from .lexicon import Lexicon, made_up, plural
 from .sentence import NP, Token
+from .wordlists import words
 
-NUMS = "two three four five six seven eight nine ten twelve fifteen twenty fifty".split()
-DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
-MONTHS = "January March April June July August September October November December".split()
+NUMS = words("nums")
+DAYS = words("days")
+MONTHS = words("months")
 PRONS = {
-    "I": ("s", 1, "my", "myself"), "you": ("s", 2, "your", "yourself"),
-    "he": ("s", 3, "his", "himself"), "she": ("s", 3, "her", "herself"),
-    "it": ("s", 3, "its", "itself"), "we": ("p", 1, "our", "ourselves"),
+    "I": ("s", 1, "my", "myself"),
+    "you": ("s", 2, "your", "yourself"),
+    "he": ("s", 3, "his", "himself"),
+    "she": ("s", 3, "her", "herself"),
+    "it": ("s", 3, "its", "itself"),
+    "we": ("p", 1, "our", "ourselves"),
     "they": ("p", 3, "their", "themselves"),
 }
-OBJ = "me you him her us them".split()
-POSS = "my your his her our their".split()
-ADVS = ("quickly slowly well fast carefully loudly quietly happily badly hard easily together "
-        "alone again early late politely suddenly softly angrily").split()
-MID = "always often never usually really still also sometimes just only".split()
-NEVER_HAVE = "already never just always also".split()
-PREPS = "in on under near behind with from next@to by across@from above below".split()
+OBJ = words("obj")
+POSS = words("poss")
+ADVS = words("advs")
+MID = words("mid")
+NEVER_HAVE = words("never_have")
+PREPS = words("preps")
 INDEF = ("everyone", "everybody", "nobody", "no one", "somebody", "someone")
-COLLECTIVE = ("people", "the police", "the children", "some people", "many people", "most people",
-              "the women", "the men", "all the students", "both boys", "these men", "two women",
-              "a lot of people", "children", "the mice", "cattle", "his feet", "my teeth")
-LOTS = "many some several a@few most@of@the two@of@the all@the a@lot@of".split()
+COLLECTIVE = (
+    "people",
+    "the police",
+    "the children",
+    "some people",
+    "many people",
+    "most people",
+    "the women",
+    "the men",
+    "all the students",
+    "both boys",
+    "these men",
+    "two women",
+    "a lot of people",
+    "children",
+    "the mice",
+    "cattle",
+    "his feet",
+    "my teeth",
+)
+LOTS = words("lots")
 
 
 class Phrases:
@@ -73,8 +93,8 @@ class Phrases:
         i = self.rng.randrange(1, len(word) - 2)
         r = self.rng.random()
         if r < 0.4:
-            return word[:i] + word[i + 1] + word[i] + word[i + 2:]
-        return word[:i] + word[i] * (2 if r < 0.7 else 0) + word[i + 1:]
+            return word[:i] + word[i + 1] + word[i] + word[i + 2 :]
+        return word[:i] + word[i] * (2 if r < 0.7 else 0) + word[i + 1 :]
 
     def nouns(self, theme: str) -> str:
         """A plural noun."""
@@ -112,8 +132,11 @@ class Phrases:
     def city(self) -> str:
         """A city."""
         if self.chance(0.1 + self.open * 0.6):
-            return self.rng.choice(self.lex.proper) if self.chance(0.7) else made_up(
-                self.rng, self.lex.held, True)
+            return (
+                self.rng.choice(self.lex.proper)
+                if self.chance(0.7)
+                else made_up(self.rng, self.lex.held, True)
+            )
         if self.chance(0.12):
             return self.rng.choice(self.lex.names["cities2"])
         return self.rng.choice(self.lex.names["cities"])
@@ -139,12 +162,25 @@ class Phrases:
             if self.chance(0.06):
                 out.append(self.adj())
         elif self.chance(0.03):
-            out.append(self.rng.choice(("second-hand", "well-known", "old-fashioned", "ten-year-old",
-                                        "half-empty", "twenty-page", "brand-new")))
+            out.append(
+                self.rng.choice(
+                    (
+                        "second-hand",
+                        "well-known",
+                        "old-fashioned",
+                        "ten-year-old",
+                        "half-empty",
+                        "twenty-page",
+                        "brand-new",
+                    )
+                )
+            )
         out.append(self.noun(theme))
         if self.chance(0.015):
-            out += ["called", '"' + self.adj().capitalize() + " " + self.noun(theme).capitalize()
-                    + '"']
+            out += [
+                "called",
+                '"' + self.adj().capitalize() + " " + self.noun(theme).capitalize() + '"',
+            ]
         return out
 
     def pl(self, theme: str) -> list[Token]:
@@ -183,7 +219,9 @@ class Phrases:
         if r < 0.4:
             return self.rng.choice(NUMS[:9]) + self.rng.choice((" o'clock", " o'clock", ""))
         if r < 0.8:
-            return f"{self.rng.randint(1, 12)}:{self.rng.choice(('00', '15', '30', '45', '10', '05'))}"
+            return (
+                f"{self.rng.randint(1, 12)}:{self.rng.choice(('00', '15', '30', '45', '10', '05'))}"
+            )
         if r < 0.9:
             return f"{self.rng.randint(1, 12)} {self.rng.choice(('a.m.', 'p.m.', 'pm', 'am'))}"
         return self.rng.choice(("noon", "midnight", "half past six", "a quarter to nine", "night"))
@@ -204,16 +242,54 @@ class Phrases:
         """Where."""
         r = self.rng.random()
         if r < 0.18:
-            return [self.rng.choice((
-                "at home", "at school", "at work", "here", "there", "outside", "upstairs", "in bed",
-                "at the beach", "in the park", "in the kitchen", "downtown", "in class", "abroad",
-                "at university", "in the garden", "on the bus", "everywhere"))]
+            return [
+                self.rng.choice(
+                    (
+                        "at home",
+                        "at school",
+                        "at work",
+                        "here",
+                        "there",
+                        "outside",
+                        "upstairs",
+                        "in bed",
+                        "at the beach",
+                        "in the park",
+                        "in the kitchen",
+                        "downtown",
+                        "in class",
+                        "abroad",
+                        "at university",
+                        "in the garden",
+                        "on the bus",
+                        "everywhere",
+                    )
+                )
+            ]
         if r < 0.34:
             return ["in", self.city() if self.chance(0.7) else self.country()]
         if r < 0.42:
             return [self.rng.choice(("with", "with", "next to", "behind", "near")), *self.person()]
-        return [self.rng.choice(("in", "in", "at", "near", "behind", "by", "next to", "in front of",
-                                 "outside", "on", "under", "inside", "opposite")), *self.place()]
+        return [
+            self.rng.choice(
+                (
+                    "in",
+                    "in",
+                    "at",
+                    "near",
+                    "behind",
+                    "by",
+                    "next to",
+                    "in front of",
+                    "outside",
+                    "on",
+                    "under",
+                    "inside",
+                    "opposite",
+                )
+            ),
+            *self.place(),
+        ]
 
     def to(self) -> list[Token]:
         """Where to."""
@@ -221,8 +297,23 @@ class Phrases:
         if r < 0.12:
             return ["home"]
         if r < 0.34:
-            return ["to", self.rng.choice(("school", "work", "bed", "church", "class", "university",
-                                           "the beach", "the park", "the doctor", "the cinema"))]
+            return [
+                "to",
+                self.rng.choice(
+                    (
+                        "school",
+                        "work",
+                        "bed",
+                        "church",
+                        "class",
+                        "university",
+                        "the beach",
+                        "the park",
+                        "the doctor",
+                        "the cinema",
+                    )
+                ),
+            ]
         if r < 0.5:
             return ["to", self.city() if self.chance(0.7) else self.country()]
         return [self.rng.choice(("to", "to", "to", "into", "towards")), *self.place()]
@@ -242,20 +333,41 @@ class Phrases:
             poss = self.own if self.chance(0.5) else self.rng.choice(POSS)
             if self.chance(0.25):
                 return [poss, self.rng.choice(self.lex.nouns["kinpl"])]
-            return [poss, *([self.adj()] if self.chance(0.05) else []),
-                    self.rng.choice(self.lex.nouns["kin"]) if not self.chance(self.open * 0.5)
-                    else self.noun("person")]
+            return [
+                poss,
+                *([self.adj()] if self.chance(0.05) else []),
+                self.rng.choice(self.lex.nouns["kin"])
+                if not self.chance(self.open * 0.5)
+                else self.noun("person"),
+            ]
         if r < 0.73:
-            return [self.rng.choice(POSS), self.rng.choice(self.lex.nouns["kin"]) + "'s",
-                    self.noun("person")]
+            return [
+                self.rng.choice(POSS),
+                self.rng.choice(self.lex.nouns["kin"]) + "'s",
+                self.noun("person"),
+            ]
         if r < 0.78:
-            return [self.rng.choice(("everyone", "nobody", "somebody", "people", "everybody",
-                                     "the whole class", "the children", "one of my friends"))]
+            return [
+                self.rng.choice(
+                    (
+                        "everyone",
+                        "nobody",
+                        "somebody",
+                        "people",
+                        "everybody",
+                        "the whole class",
+                        "the children",
+                        "one of my friends",
+                    )
+                )
+            ]
         return self.sg("person") if self.chance(0.7) else self.pl("person")
 
     def adverb(self) -> str:
         """A manner adverb."""
-        return self.rng.choice(self.lex.open_advs) if self.chance(self.open * 0.5) else self.one(ADVS)
+        return (
+            self.rng.choice(self.lex.open_advs) if self.chance(self.open * 0.5) else self.one(ADVS)
+        )
 
     # subjects ------------------------------------------------------------------------------------
     def pronoun(self, among: str = "I I you he he she she we they it") -> NP:
@@ -277,17 +389,28 @@ class Phrases:
         """A phrase after the subject's head noun."""
         r = self.rng.random()
         if r < 0.5:
-            return ["with", *(self.sg("clothes", self.rng.choice(("the", "A_"))) if self.chance(0.5)
-                              else ["the", self.adj(), self.rng.choice(self.lex.nouns["clothespl"])])]
+            return [
+                "with",
+                *(
+                    self.sg("clothes", self.rng.choice(("the", "A_")))
+                    if self.chance(0.5)
+                    else ["the", self.adj(), self.rng.choice(self.lex.nouns["clothespl"])]
+                ),
+            ]
         if r < 0.8:
-            return [self.one(("in", "on", "near", "behind", "next@to", "at", "from")), *self.place()]
+            return [
+                self.one(("in", "on", "near", "behind", "next@to", "at", "from")),
+                *self.place(),
+            ]
         return ["from", self.city()]
 
     def human(self, allow_i: bool = True) -> NP:
         """A human subject."""
         r = self.rng.random()
         if r < 0.40:
-            return self.pronoun("I I you he he she she we they" if allow_i else "he she they you we")
+            return self.pronoun(
+                "I I you he he she she we they" if allow_i else "he she they you we"
+            )
         if r < 0.54:
             name, sex = self.name()
             return self.np_sg([name], sex)
@@ -315,22 +438,46 @@ class Phrases:
         if r < 0.985:
             return NP([self.rng.choice(COLLECTIVE)], "p")
         head = self.rng.choice(("one of", "each of"))
-        return self.np_sg([head, self.rng.choice(("my", "his", "the", "her", "our", "these")),
-                           self.nouns("person")])
+        return self.np_sg(
+            [
+                head,
+                self.rng.choice(("my", "his", "the", "her", "our", "these")),
+                self.nouns("person"),
+            ]
+        )
 
     def compound(self) -> NP:
         """Two joined subjects."""
         r = self.rng.random()
         if r < 0.35:
-            return NP([self.rng.choice(POSS[:1] * 3 + POSS), self.rng.choice(self.lex.nouns["kin"]),
-                       "and", "I"], "p", 1, "", "our", "ourselves")
+            return NP(
+                [
+                    self.rng.choice(POSS[:1] * 3 + POSS),
+                    self.rng.choice(self.lex.nouns["kin"]),
+                    "and",
+                    "I",
+                ],
+                "p",
+                1,
+                "",
+                "our",
+                "ourselves",
+            )
         if r < 0.7:
             return NP([self.name()[0], "and", self.name()[0]], "p")
         if r < 0.8:
             return NP([self.name()[0], "and", "I"], "p", 1, "", "our", "ourselves")
         p = self.rng.choice(POSS)
-        return NP([p, self.rng.choice(self.lex.nouns["kin"]), "and",
-                   *self.rng.choice(([p], [])), self.rng.choice(self.lex.nouns["kin"])], "p")
+        return NP(
+            [
+                p,
+                self.rng.choice(self.lex.nouns["kin"]),
+                "and",
+                *self.rng.choice(([p], [])),
+                self.rng.choice(self.lex.nouns["kin"]),
+            ],
+            "p",
+        )
 
     def thing(self, theme: str = "thingsubj") -> NP:
         """A subject that is no person."""
@@ -340,23 +487,35 @@ class Phrases:
         if r < 0.20:
             return NP(["they"], "p", 3, "they", "their", "themselves", False)
         if r < 0.225 and theme == "thingsubj":
-            word = self.rng.choice(("this", "that", "something", "everything", "nothing", "this",
-                                    "that", "this one"))
+            word = self.rng.choice(
+                ("this", "that", "something", "everything", "nothing", "this", "that", "this one")
+            )
             return NP([word], "s", 3, "", "its", "itself", False)
         if r < 0.24 and theme == "thingsubj":
-            return NP([self.rng.choice(("these", "those", "both", "the other ones"))], "p", 3, "",
-                      "their", "themselves", False)
+            return NP(
+                [self.rng.choice(("these", "those", "both", "the other ones"))],
+                "p",
+                3,
+                "",
+                "their",
+                "themselves",
+                False,
+            )
         if r < 0.28 and theme == "thingsubj":
             det = self.rng.choice(("the", "the", "this", "my", "our"))
-            return NP([det, self.rng.choice(self.lex.nouns["mass"])], "s", 3, "", "its", "itself",
-                      False)
+            return NP(
+                [det, self.rng.choice(self.lex.nouns["mass"])], "s", 3, "", "its", "itself", False
+            )
         if r < 0.74:
             np = self.np_sg(self.sg(theme), human=False)
             if self.chance(0.12):
                 np.toks += [self.one(("in", "on", "near", "behind", "under")), *self.place()]
             elif self.chance(0.04):
-                np.toks = [self.rng.choice(("one of", "each of")), self.rng.choice(
-                    ("my", "the", "these", "his")), self.nouns(theme)]
+                np.toks = [
+                    self.rng.choice(("one of", "each of")),
+                    self.rng.choice(("my", "the", "these", "his")),
+                    self.nouns(theme),
+                ]
             return np
         np = NP(self.pl(theme), "p", 3, "", "their", "themselves", False)
         if self.chance(0.12):

@@ -68,23 +68,29 @@ def join(words: list[str], style: Style) -> str:
     """Print words as a sentence in the given style."""
     out: list[str] = []
     flat = [p for w in words for p in w.split(" ") if p]
-    for i, w in enumerate(flat):
+    for i, piece in enumerate(flat):
+        w = piece
         if w == "A_":
             w = "an" if i + 1 < len(flat) and is_an(flat[i + 1].strip("\"'")) else "a"
-        if out and (w[0] in ",.?!;:" or w.startswith("'") and len(w) > 1 and w[1:] in
-                    {"s", "m", "re", "ve", "ll", "d"}):
+        if out and (
+            w[0] in ",.?!;:"
+            or (w.startswith("'") and len(w) > 1 and w[1:] in {"s", "m", "re", "ve", "ll", "d"})
+        ):
             out[-1] += w
         else:
             out.append(w)
     text = " ".join(out) + style.end
-    text = re.sub(r"([.!]) ([a-z])", lambda m: m[1] + " " + m[2].upper()
-                  if cap_after(text, m.start()) else m[0], text)
+    text = re.sub(
+        r"([.!]) ([a-z])",
+        lambda m: m[1] + " " + m[2].upper() if cap_after(text, m.start()) else m[0],
+        text,
+    )
     if style.lower_all:
         text = text.lower()
     elif not style.lower_start:
         m = re.search(r"\w", text)
         if m:
-            text = text[: m.start()] + text[m.start()].upper() + text[m.start() + 1:]
+            text = text[: m.start()] + text[m.start()].upper() + text[m.start() + 1 :]
     if style.curly:
         text = text.replace("'", "’")
     return text
@@ -105,10 +111,8 @@ def render(tokens: list[Token], style: Style) -> tuple[str, str]:
 def draw_style(rng: random.Random, question: bool) -> Style:
     """Random surface choices, the usual ones most often."""
     r = rng.random()
-    if question:
-        end = "?" if r < 0.85 else ""
-    else:
-        end = "." if r < 0.70 else "!" if r < 0.74 else ""
+    plain = "." if r < 0.70 else "!" if r < 0.74 else ""
+    end = ("?" if r < 0.85 else "") if question else plain
     r = rng.random()
     return Style(end, r < 0.07, 0.07 <= r < 0.15, rng.random() < 0.06)
 

@@ -61,8 +61,10 @@ def stream(seed: str, held: bool = False, only_held_pairs: bool = False) -> Iter
     fw = FrameWriter(g)
     kinds, weights = list(KIND_W), list(KIND_W.values())
     if only_held_pairs:
-        weights = [w if k not in {"correct", "be_agreement"} else 0
-                   for k, w in zip(kinds, weights, strict=True)]
+        weights = [
+            w if k not in {"correct", "be_agreement"} else 0
+            for k, w in zip(kinds, weights, strict=True)
+        ]
     while True:
         kind = rng.choices(kinds, weights)[0]
         ex = fw.example(kind) if g.chance(FRAME_SHARE) and not only_held_pairs else None

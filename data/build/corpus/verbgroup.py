@@ -10,22 +10,22 @@ from .inflect import Verb
 from .lexicon import Entry, Lexicon, Picker
 from .phrases import MID, NEVER_HAVE, Phrases
 from .sentence import NP, Err, Token, W
+from .wordlists import words
 
-MODALS = "can could will would should must may might".split()
+MODALS = words("modals")
 MODAL_W = (30, 16, 26, 14, 16, 12, 5, 7)
-NT = {"can": "can't", "could": "couldn't", "will": "won't", "would": "wouldn't",
-      "should": "shouldn't", "must": "mustn't"}
-PRES_PAST_SAME = frozenset("lay".split())
+NT = {
+    "can": "can't",
+    "could": "couldn't",
+    "will": "won't",
+    "would": "wouldn't",
+    "should": "shouldn't",
+    "must": "mustn't",
+}
+PRES_PAST_SAME = frozenset(words("pres_past_same"))
 # Stative or odd in the progressive; "is need" would have another correction.
-NO_PROGRESSIVE = frozenset(
-    "know want need like love hate believe understand belong own prefer mean seem contain owe cost "
-    "matter exist realize remember forget forgive suppose fear fit suit mind depend hear notice "
-    "recognize agree disagree trust respect appear".split()
-)
-NO_PASSIVE = frozenset(
-    "have get let want like cost become seem fit suit lack do marry resemble mean last weigh say "
-    "think hope wish talk walk run live fly enter".split()
-)
+NO_PROGRESSIVE = frozenset(words("no_progressive"))
+NO_PASSIVE = frozenset(words("no_passive"))
 
 
 class Retry(Exception):
@@ -44,8 +44,9 @@ class Group:
 class VerbGroups(Phrases):
     """Draws verb groups. `want` is the error kind to plant in the clause being made."""
 
-    def __init__(self, rng: random.Random, lex: Lexicon, held_pairs: frozenset[str],
-                 only_held: bool) -> None:
+    def __init__(
+        self, rng: random.Random, lex: Lexicon, held_pairs: frozenset[str], only_held: bool
+    ) -> None:
         super().__init__(rng, lex)
         self.want = ""
         self.err: Err | None = None
@@ -56,10 +57,14 @@ class VerbGroups(Phrases):
         irr = {e.verb.lemma for e in ev if e.verb.irregular}
         self.pools = {
             "all": (Picker(ev), Picker(rare)),
-            "irregular": (Picker([e for e in ev if e.verb.lemma in irr]),
-                          Picker([e for e in rare if e.verb.irregular])),
-            "spell": (Picker([e for e in ev if e.verb.spell], True),
-                      Picker([e for e in rare if e.verb.spell], True)),
+            "irregular": (
+                Picker([e for e in ev if e.verb.lemma in irr]),
+                Picker([e for e in rare if e.verb.irregular]),
+            ),
+            "spell": (
+                Picker([e for e in ev if e.verb.spell], True),
+                Picker([e for e in rare if e.verb.spell], True),
+            ),
         }
         self.past_forms = frozenset(v.past for v in lex.verbs.values() if v.irregular)
 
@@ -183,22 +188,29 @@ class VerbGroups(Phrases):
         w = W(v.lemma)
         name = explain.aux_name(after)
         if name.startswith(("do", "did")) and self.wants("after_did"):
-            bag = [v.past] * 6 + [v.s] * 2 + [v.pp] if name.startswith("did") else (
-                [v.s] * 6 + [v.past] * 2)
+            bag = (
+                [v.past] * 6 + [v.s] * 2 + [v.pp]
+                if name.startswith("did")
+                else ([v.s] * 6 + [v.past] * 2)
+            )
             if self.chance(0.05):
                 bag = [v.ing]
             self.plant(w, self.rng.choice(bag), v.lemma, explain.after_did(name, v))
         elif name == "to" and self.wants("after_to"):
             bag = [v.past] * 8 + [v.s] * 8 + [v.ing] * 3
             self.plant(w, self.rng.choice(bag), v.lemma, explain.after_to(v.lemma))
-        elif name not in {"to", "let"} and not name.startswith(("do", "did")) and self.wants(
-                "after_modal"):
+        elif (
+            name not in {"to", "let"}
+            and not name.startswith(("do", "did"))
+            and self.wants("after_modal")
+        ):
             bag = [v.past] * 8 + [v.s] * 9 + [v.ing] * 2 + [v.pp] * 2
             self.plant(w, self.rng.choice(bag), v.lemma, explain.after_modal(name, v.lemma))
         return w
 
-    def participle(self, v: Verb, aux: str, comp: list[str], passive: bool, adv: bool,
-                   by: bool) -> W:
+    def participle(
+        self, v: Verb, aux: str, comp: list[str], passive: bool, adv: bool, by: bool
+    ) -> W:
         """The past participle after *have* or, `passive`, after *be*."""
         w = W(v.pp)
         name = explain.aux_name(aux)
@@ -211,8 +223,12 @@ class VerbGroups(Phrases):
             bag: list[str] = []
             if v.irregular:
                 bag += [x for x in [v.past] * 5 if x != v.pp] + list(v.over[:1]) * 2
-            solid = by if passive else adv or bool(comp) and comp[0] in {
-                "A", "the", "a", "HUM", "OWN", "some", "NUM"}
+            solid = (
+                by
+                if passive
+                else adv
+                or (bool(comp) and comp[0] in {"A", "the", "a", "HUM", "OWN", "some", "NUM"})
+            )
             if solid and v.lemma not in {v.pp, v.past} and not v.adjlike:
                 bag += [v.lemma] * 2
             if not bag:
@@ -226,9 +242,13 @@ class VerbGroups(Phrases):
         w = W("been")
         if self.wants("participle_have"):
             name = explain.aux_name({"'s": "has", "'d": "had"}.get(aux, aux))
-            self.plant(w, self.rng.choice(("was", "was", "were", "be", "being", "is")), "be",
-                       f"After '{name}', use the past participle: "
-                       "the principal parts of 'be' are 'be', 'was', 'been'.")
+            self.plant(
+                w,
+                self.rng.choice(("was", "was", "were", "be", "being", "is")),
+                "be",
+                f"After '{name}', use the past participle: "
+                "the principal parts of 'be' are 'be', 'was', 'been'.",
+            )
         return w
 
     def ing(self, v: Verb, aux: str, comp: list[str], subj: NP) -> W:
@@ -238,13 +258,18 @@ class VerbGroups(Phrases):
             if v.adjlike or v.lemma in NO_PROGRESSIVE:
                 raise Retry
             bag = [v.s] * 2 + list(v.ing_wrong[:1]) * (3 if v.ing_wrong else 0)
-            if v.lemma not in {v.pp, "run"} or v.lemma in {"come"} or (v.lemma == "run" and "TO" in comp):
+            if (
+                v.lemma not in {v.pp, "run"}
+                or v.lemma in {"come"}
+                or (v.lemma == "run" and "TO" in comp)
+            ):
                 bag += [v.lemma] * 12
             obj = bool(comp) and comp[0] in {"A", "the", "a", "OWN", "some", "NUM"}
             if v.irregular and v.past != v.pp and obj and subj.pron and subj.pron != "it":
                 bag += [v.past] * 3
-            self.plant(w, self.rng.choice(bag), v.lemma,
-                       explain.progressive(explain.aux_name(aux), v))
+            self.plant(
+                w, self.rng.choice(bag), v.lemma, explain.progressive(explain.aux_name(aux), v)
+            )
         return w
 
     # whole groups --------------------------------------------------------------------------------
@@ -252,10 +277,10 @@ class VerbGroups(Phrases):
         """Perhaps an adverb in mid position."""
         return [self.one(MID)] if self.chance(p) else []
 
-    def group(self, g: str, past: bool, neg: bool, q: bool, subj: NP, v: Verb,
-              comp: list[str]) -> Group:
-        """The verb group of kind `g` (simple, perf, prog, perfprog, modal, modalperf, going, haveto,
-        usedto, wouldlike)."""
+    def group(
+        self, g: str, past: bool, neg: bool, q: bool, subj: NP, v: Verb, comp: list[str]
+    ) -> Group:
+        """The verb group of kind `g` (a word of `specs`) for `subj` and the verb `v`."""
         c = not q
         full = neg and not q and self.chance(0.18)  # "does not"
         nt = neg and not full
@@ -282,8 +307,9 @@ class VerbGroups(Phrases):
         if g == "prog":
             aux2 = self.be(subj, past, nt, c)
             name = aux2 if isinstance(aux2, str) else aux2.right
-            return Group(aux2, tail + (self.midadv(0.1) if not neg else []),
-                         [self.ing(v, name, comp, subj)])
+            return Group(
+                aux2, tail + (self.midadv(0.1) if not neg else []), [self.ing(v, name, comp, subj)]
+            )
         if g in {"modal", "modalperf"}:
             m = self.rng.choices(MODALS, MODAL_W)[0]
             if nt and m in NT:
@@ -295,12 +321,19 @@ class VerbGroups(Phrases):
             surf: Token = W(m)
             if m in {"will"} and c and subj.pron and not neg and self.chance(0.4):
                 surf = "'ll"
-            elif m == "would" and c and subj.pron and not neg and self.chance(0.3) and (
-                    self.want != "after_modal" and g == "modal"):
+            elif (
+                m == "would"
+                and c
+                and subj.pron
+                and not neg
+                and self.chance(0.3)
+                and (self.want != "after_modal" and g == "modal")
+            ):
                 surf = "'d"
             if g == "modalperf":
-                return Group(surf, [*tail, "have"],
-                             [self.participle(v, "have", comp, False, False, False)])
+                return Group(
+                    surf, [*tail, "have"], [self.participle(v, "have", comp, False, False, False)]
+                )
             return Group(surf, tail + self.midadv(0.08), [self.base(v, m)])
         if g == "going":
             aux2 = self.be(subj, past, nt, c)
@@ -315,8 +348,11 @@ class VerbGroups(Phrases):
         if g == "usedto":
             return Group(None, [*self.midadv(0.05), "used", "to"], [self.base(v, "to")])
         if g == "wouldlike":
-            surf = "'d" if subj.pron and c and self.chance(0.5) and self.want != "after_modal" else (
-                W("would"))
+            surf = (
+                "'d"
+                if subj.pron and c and self.chance(0.5) and self.want != "after_modal"
+                else (W("would"))
+            )
             like = self.base(self.lex.verbs["like"], "would")
             return Group(surf, [like, "to"], [self.base(v, "to")])
         raise ValueError(g)
