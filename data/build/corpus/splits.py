@@ -9,7 +9,8 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from .frames import FrameWriter, frames
+from .frame_parser import frames
+from .frame_writer import FrameWriter
 from .grammar import KIND_W, Grammar
 from .lexicon import held_out, lexicon
 from .sentence import Example

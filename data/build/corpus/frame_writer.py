@@ -1,26 +1,15 @@
-"""Hand-written frames (`frames/*.txt`): parsed once, printed with swapped nouns and one error.
-
-Syntax: `[lemma|form]` marks a verb, `{word|type}` a word that may be swapped, `@Last_night` a
-past marker.
-"""
+"""Examples from frames: swapped nouns, now and then other verbs, and at most one error."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-
 from . import explain
+from .frame_parser import Frame, Piece, by_kind, right_form
 from .grammar import Grammar
 from .inflect import Verb
-from .lexicon import Lexicon
 from .sentence import NP, Err, Example, Style, Token, W, render
 from .specs import KEEP_VERBS
 from .verbgroup import NO_PROGRESSIVE, Retry
 
-FOLDER = Path(__file__).parent / "frames"
-PIECE = re.compile(r"\[([^\]|]+)\|([^\]]+)\]|\{([^}|]+)\|(\w+)\}|@([^\s,.?!]+)|([^\s\[\]{}@]+)")
 HAVES = {"have", "has", "had", "haven't", "hasn't", "hadn't", "having", "'ve", "'s", "'d"}
 BES = {
     "am",
@@ -63,163 +52,8 @@ MODALS = {
     "'ll",
     "'d",
 }
-KINDS = {
-    "pres3": ("s_missing",),
-    "pres": ("s_added",),
-    "pp": ("participle_have", "misspelled_past"),
-    "past": ("overregular_past", "misspelled_past", "doubled_past", "past_marker"),
-    "ppp": ("participle_passive", "misspelled_past"),
-    "base-did": ("after_did",),
-    "base-modal": ("after_modal",),
-    "base-to": ("after_to",),
-    "ing": ("progressive",),
-    "have3": ("s_missing",),
-    "do3": ("s_missing",),
-    "have": ("s_added",),
-    "do": ("s_added",),
-    "be-am": ("be_agreement",),
-    "be-is": ("be_agreement",),
-    "be-are": ("be_agreement",),
-    "be-was": ("be_agreement", "past_marker"),
-    "be-were": ("be_agreement", "past_marker"),
-}
 FLIP = {"has": "have", "hasn't": "haven't", "does": "do", "doesn't": "don't"}
 FLIP |= {b: a for a, b in FLIP.items()}
-
-
-@dataclass(frozen=True)
-class Piece:
-    """One piece of a frame: plain text, a verb mark, or a swappable word."""
-
-    text: str
-    form: str = ""
-    type: str = ""
-    glue: bool = False  # no space before it
-
-
-@dataclass(frozen=True)
-class Frame:
-    """A parsed frame."""
-
-    pieces: tuple[Piece, ...]
-    marker: str
-    source: str
-
-
-def parse(line: str) -> Frame:
-    """Parse a frame. Raises ValueError when a mark has an unknown form or type."""
-    pieces: list[Piece] = []
-    marker = ""
-    end = 0
-    for m in PIECE.finditer(line):
-        glue = bool(pieces) and m.start() == end
-        end = m.end()
-        lemma, form, word, kind, mark, plain = m.groups()
-        if lemma is not None:
-            f = form.partition(":")[0]
-            if f not in KINDS:
-                raise ValueError(f"unknown form {form!r} in {line!r}")
-            pieces.append(Piece(lemma, form, "", glue))
-        elif word is not None:
-            if kind not in {"n", "ns", "u", "name", "place", "adj", "num", "adv"}:
-                raise ValueError(f"unknown type {kind!r} in {line!r}")
-            pieces.append(Piece(word, "", kind, glue))
-        elif mark is not None:
-            marker = mark.replace("_", " ")
-            pieces.append(Piece(marker, "", "", glue))
-        else:
-            pieces.append(Piece(plain, "", "", glue))
-    return Frame(tuple(pieces), marker, line)
-
-
-@cache
-def frames() -> dict[str, tuple[Frame, ...]]:
-    """All frames by file name. Broken lines are skipped and listed under '!broken'."""
-    out: dict[str, tuple[Frame, ...]] = {}
-    broken: list[Frame] = []
-    for path in sorted(FOLDER.glob("*.txt")):
-        rows = []
-        for line in path.read_text(encoding="utf-8").splitlines():
-            if line.strip() and not line.startswith("#"):
-                try:
-                    rows.append(parse(line.strip()))
-                except ValueError:
-                    broken.append(Frame((), "", line))
-        out[path.stem] = tuple(rows)
-    out["!broken"] = tuple(broken)
-    return out
-
-
-BREAKS = {
-    "and",
-    "but",
-    "because",
-    "when",
-    "who",
-    "that",
-    "which",
-    "so",
-    "while",
-    "where",
-    "if",
-    "since",
-    "although",
-    "though",
-    "before",
-    "after",
-    "until",
-    "as",
-    "than",
-    "whose",
-}
-
-
-def same_clause(f: Frame, i: int) -> bool:
-    """Whether the frame's past marker stands in the clause of piece i."""
-    at = [j for j, p in enumerate(f.pieces) if f.marker and p.text == f.marker]
-    if not at:
-        return False
-    lo, hi = sorted((at[0], i))
-    between = [p.text.lower() for p in f.pieces[lo + 1 : hi]]
-    return not any(t in BREAKS or t[-1] in ".?!;" for t in between) and not any(
-        t == "," for t in between[1:]
-    )
-
-
-@cache
-def by_kind(lex: Lexicon) -> dict[str, list[tuple[Frame, int]]]:
-    """Error kind -> (frame, index of the piece that can carry it)."""
-    out: dict[str, list[tuple[Frame, int]]] = {}
-    for name, rows in frames().items():
-        if name.startswith("!"):
-            continue
-        for f in rows:
-            if any(p.form and p.text not in lex.verbs and p.text != "be" for p in f.pieces):
-                continue
-            for i, p in enumerate(f.pieces):
-                if not p.form:
-                    continue
-                for k in KINDS[p.form.partition(":")[0]]:
-                    if k == "past_marker" and not same_clause(f, i):
-                        continue
-                    out.setdefault(k, []).append((f, i))
-            out.setdefault("correct", []).append((f, -1))
-    return out
-
-
-def right_form(p: Piece, lex: Lexicon) -> str:
-    """The right form for a verb mark."""
-    form, _, given = p.form.partition(":")
-    if given:
-        return given
-    if form.startswith("be-"):
-        return form[3:]
-    if p.text == "be":
-        return {"pp": "been", "ing": "being"}.get(form, "be")
-    v = lex.verbs[p.text]
-    if form in {"have3", "do3"}:
-        return v.s
-    return {"pres3": v.s, "past": v.past, "pp": v.pp, "ppp": v.pp, "ing": v.ing}.get(form, v.lemma)
 
 
 class FrameWriter:

@@ -1,0 +1,262 @@
+"""The committed verb corpus, and the rules of its generator that need no dictionary."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from data.build.corpus.frame_parser import parse
+from data.build.corpus.inflect import add_ed, add_ing, add_s, doubles, irregular, irregular_table
+from data.build.corpus.sentence import Style, W, is_an, render
+
+ROOT = Path(__file__).parents[1]
+VERBS = ROOT / "data" / "verbs"
+SPLITS = ("train_sample", "test_sentences", "test_verb_kind", "test_names")
+PARTS = r"the principal parts of '\w+' are '\w+', '\w+', '\w+'\."
+EXPLANATION = {
+    "correct": r"No change is needed\.",
+    "overregular_past": r"The past tense of '\w+' is the irregular form '\w+'\.",
+    "misspelled_past": r"The past (tense|participle) of '\w+' is spelled '\w+', .*\.",
+    "doubled_past": r"'\w+' is already the past tense of '\w+', so it takes no -ed\.",
+    "participle_have": r"After '[\w']+', use the past participle: " + PARTS,
+    "participle_passive": r"A passive needs the past participle after '[\w']+': " + PARTS,
+    "s_missing": r"With a third-person singular subject, '[\w']+' becomes '[\w']+'\.",
+    "s_added": r"Only a third-person singular subject takes -s, so the verb is '[\w']+'\.",
+    "be_agreement": r"(A (plural|singular) subject|'I'|'You') takes '[\w']+', not '[\w']+'\.",
+    "after_did": r"After '[\w']+', use the base form '\w+'\.",
+    "after_modal": r"After the modal '[\w']+', use the base form '\w+'\.",
+    "after_to": r"After 'to', use the base form '\w+'\.",
+    "progressive": r"After '[\w']+', the progressive needs the -ing form '\w+'\.",
+    "past_marker": r"'[^']+(’[^']+)?' marks the past, so '[\w']+' becomes '[\w']+'\.",
+}
+
+
+@cache
+def rows(split: str) -> tuple[dict[str, str], ...]:
+    lines = (VERBS / f"{split}.jsonl").read_text(encoding="utf-8").splitlines()
+    return tuple(json.loads(line) for line in lines)
+
+
+def reduced(sentence: str) -> str:
+    return re.sub(r"[^\w' ]", "", sentence.lower().replace("’", "'")).strip()
+
+
+def words(sentence: str) -> set[str]:
+    return set(re.findall(r"[^\W\d_]+", sentence.lower()))
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_every_line_is_well_formed(split: str) -> None:
+    for row in rows(split):
+        assert set(row) == {"sentence", "corrected", "explanation", "kind", "lemma"}
+        assert all(isinstance(v, str) and v and "\n" not in v for v in row.values())
+        assert 3 <= len(row["sentence"].split()) <= 22, row
+        assert len(row["sentence"]) <= 200
+        assert row["sentence"].isprintable()
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_exactly_one_word_differs(split: str) -> None:
+    for row in rows(split):
+        wrong, right = row["sentence"].split(), row["corrected"].split()
+        assert len(wrong) == len(right), row
+        changed = sum(a != b for a, b in zip(wrong, right, strict=True))
+        assert changed == (row["kind"] != "correct"), row
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_explanations_follow_the_kind(split: str) -> None:
+    for row in rows(split):
+        assert re.fullmatch(EXPLANATION[row["kind"]], row["explanation"]), row
+
+
+@pytest.mark.parametrize("split", ["train_sample", "test_sentences", "test_names"])
+def test_every_kind_is_there_and_a_fifth_is_correct(split: str) -> None:
+    kinds = Counter(row["kind"] for row in rows(split))
+    total = sum(kinds.values())
+    assert set(kinds) == set(EXPLANATION)
+    assert min(kinds.values()) > 0.02 * total
+    assert 0.15 < kinds["correct"] / total < 0.25
+
+
+def test_the_splits_have_the_promised_sizes() -> None:
+    assert len(rows("train_sample")) == 20_000
+    assert all(len(rows(s)) == 2_000 for s in SPLITS[1:])
+
+
+def test_no_sentence_is_in_two_splits() -> None:
+    seen: dict[str, str] = {}
+    for split in SPLITS:
+        for row in rows(split):
+            for key in {reduced(row["sentence"]), reduced(row["corrected"])}:
+                assert seen.setdefault(key, split) == split, (key, split)
+
+
+@pytest.mark.parametrize("hand", sorted(p.name for p in VERBS.glob("everyday*.jsonl")))
+def test_no_hand_typed_sentence_is_generated(hand: str) -> None:
+    typed = set()
+    for line in (VERBS / hand).read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        typed |= {reduced(row["sentence"]), reduced(row["corrected"])}
+    assert typed
+    for split in SPLITS:
+        hits = [r["sentence"] for r in rows(split) if reduced(r["sentence"]) in typed]
+        hits += [r["corrected"] for r in rows(split) if reduced(r["corrected"]) in typed]
+        assert not hits
+
+
+def test_held_out_verb_kind_pairs_are_not_trained() -> None:
+    held = {(r["lemma"], r["kind"]) for r in rows("test_verb_kind")}
+    assert len(held) >= 100
+    assert not held & {(r["lemma"], r["kind"]) for r in rows("train_sample")}
+
+
+def test_held_out_words_are_not_trained() -> None:
+    trained = set().union(
+        *(words(r["sentence"]) | words(r["corrected"]) for r in rows("train_sample"))
+    )
+    assert all(words(r["sentence"]) - trained for r in rows("test_names"))
+
+
+def test_many_verbs() -> None:
+    lemmas = {r["lemma"] for r in rows("train_sample")}
+    table = irregular_table()
+    assert len(lemmas & set(table)) >= 180
+    assert len(lemmas - set(table)) >= 400
+
+
+def test_varied_surface() -> None:
+    sentences = [r["sentence"] for r in rows("train_sample")]
+    n = len(sentences)
+    assert 0.05 < sum(s[0].islower() for s in sentences) / n < 0.30
+    assert 0.10 < sum(s[-1] not in '.!?"' for s in sentences) / n < 0.45
+    assert 0.08 < sum(s.endswith("?") for s in sentences) / n < 0.30
+    assert any("’" in s for s in sentences)
+    assert any(re.search(r"\d", s) for s in sentences)
+    assert sum(bool(re.search(r"[áéíóúñçöüè]", s)) for s in sentences) > 100
+
+
+def test_answers_differ_in_length() -> None:
+    lengths = sorted(len(r["explanation"]) for r in rows("train_sample"))
+    assert lengths[-1] > 4 * lengths[0]
+
+
+@pytest.mark.parametrize(
+    ("base", "s", "ed", "ing"),
+    [
+        ("stop", "stops", "stopped", "stopping"),
+        ("study", "studies", "studied", "studying"),
+        ("play", "plays", "played", "playing"),
+        ("like", "likes", "liked", "liking"),
+        ("watch", "watches", "watched", "watching"),
+        ("tie", "ties", "tied", "tying"),
+        ("panic", "panics", "panicked", "panicking"),
+        ("agree", "agrees", "agreed", "agreeing"),
+        ("fix", "fixes", "fixed", "fixing"),
+        ("rain", "rains", "rained", "raining"),
+    ],
+)
+def test_spelling_rules(base: str, s: str, ed: str, ing: str) -> None:
+    assert add_s(base) == s
+    assert add_ed(base, doubles(base)) == ed
+    assert add_ing(base, doubles(base)) == ing
+
+
+def test_irregular_table_is_sound() -> None:
+    table = irregular_table()
+    assert len(table) >= 180
+    for base in table:
+        v = irregular(base)
+        for wrong in (*v.over, *v.doubled):
+            assert wrong not in {v.lemma, v.past, v.pp, v.s, v.ing}
+        if v.shaky:
+            assert not v.over
+            assert not v.doubled
+
+
+@pytest.mark.parametrize(
+    ("base", "wrong"),
+    [
+        ("go", "goed"),
+        ("buy", "buyed"),
+        ("eat", "eated"),
+        ("run", "runned"),
+        ("see", "seed"),
+        ("put", "putted"),
+        ("pay", "payed"),
+        ("sing", "singed"),
+    ],
+)
+def test_overregular_forms(base: str, wrong: str) -> None:
+    assert wrong in irregular(base).over
+
+
+@pytest.mark.parametrize(
+    ("base", "wrong"), [("go", "wented"), ("take", "tooked"), ("eat", "ated"), ("buy", "boughted")]
+)
+def test_doubled_forms(base: str, wrong: str) -> None:
+    assert wrong in irregular(base).doubled
+
+
+@pytest.mark.parametrize("base", ["learn", "burn", "dream", "hang", "shine", "show", "prove"])
+def test_a_standard_regular_variant_is_never_called_wrong(base: str) -> None:
+    v = irregular(base)
+    assert v.shaky
+    assert not v.over
+    assert not v.doubled
+
+
+@pytest.mark.parametrize(
+    ("word", "an"),
+    [
+        ("apple", True),
+        ("hour", True),
+        ("honest", True),
+        ("uncle", True),
+        ("8", True),
+        ("university", False),
+        ("uniform", False),
+        ("European", False),
+        ("house", False),
+        ("one", False),
+        ("unhappy", True),
+        ("umbrella", True),
+        ("user", False),
+    ],
+)
+def test_article(word: str, an: bool) -> None:
+    assert is_an(word) == an
+
+
+def test_render_keeps_everything_but_the_verb() -> None:
+    tokens: list[str | W] = ["A_", "old", "man", W("isn't", "aren't"), "here", ",", "Tom", "'s"]
+    wrong, right = render(tokens, Style("!", lower_start=False, curly=True))
+    assert wrong == "An old man aren’t here, Tom’s!"
+    assert right == "An old man isn’t here, Tom’s!"
+    assert render(tokens, Style("", lower_all=True))[1] == "an old man isn't here, tom's"
+
+
+def test_frames_parse() -> None:
+    n = 0
+    for path in sorted((ROOT / "data/build/corpus/frames").glob("*.txt")):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if line.strip() and not line.startswith("#"):
+                assert parse(line.strip()).pieces
+                n += 1
+    assert n >= 2_000
+
+
+def test_a_frame_names_its_marker_and_its_marks() -> None:
+    frame = parse("@Last_night we [see|past] a {fox|n}.")
+    assert frame.marker == "Last night"
+    assert [(p.text, p.form, p.type) for p in frame.pieces if p.form or p.type] == [
+        ("see", "past", ""),
+        ("fox", "", "n"),
+    ]
+    with pytest.raises(ValueError, match="unknown form"):
+        parse("He [go|perfect] home.")
