@@ -1,0 +1,9 @@
+"""The model: a small Llama in NumPy.
+
+Arrays in, token ids out; it knows slots and lengths, nothing of requests, policies or HTTP.
+"""
+
+from miniserve.model.checkpoint import Checkpoint, CheckpointError, LlamaConfig, load_checkpoint
+from miniserve.model.llama import Llama
+
+__all__ = ["Checkpoint", "CheckpointError", "Llama", "LlamaConfig", "load_checkpoint"]

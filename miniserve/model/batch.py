@@ -1,0 +1,169 @@
+"""What one step computes: the entries of the call, laid out so that the model needs no loop.
+
+Every token goes through the same weights, whichever sequence it belongs to ("selective batching",
+Yu et al. 2022, "Orca"). Only attention must know which tokens belong together, and for that they
+form at most two groups: single tokens (decoding) and stretches of prompts (prefill).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from miniserve.model.kv_cache import CONTEXT_STEP, IntArray, KVCache, rounded_context
+
+#: A longer stretch of one sequence is cut into blocks of this many tokens, so that one long prompt
+#: among short ones does not make all of them as wide as itself.
+QUERY_BLOCK = 16
+
+
+@dataclass(frozen=True)
+class Stretches:
+    """Tokens laid out in blocks, each a stretch of up to `QUERY_BLOCK` tokens of one sequence."""
+
+    block: IntArray  #: (tokens,) the block of each token
+    place: IntArray  #: (tokens,) its place in the block
+    positions: IntArray  #: (blocks, width) position of the token at each place; 0 if there is none
+
+
+@dataclass(frozen=True)
+class Group:
+    """Tokens whose attention is computed together."""
+
+    tokens: slice  #: which tokens of the batch
+    rows: (
+        slice | IntArray
+    )  #: cache row of each block; a slice, if they lie side by side, is quicker
+    context: int  #: how many positions to look at: the longest context, rounded up
+    stretches: Stretches | None  #: None for single tokens, each of which is a block of its own
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The tokens of one step, in the order in which the model takes them."""
+
+    token_ids: IntArray  #: (tokens,)
+    positions: IntArray  #: (tokens,) position of each token in its sequence
+    rows: IntArray  #: (tokens,) cache row of each token
+    groups: tuple[Group, ...]
+    order: IntArray  #: (entries,) the caller's number of each entry
+    last: IntArray | None  #: (entries,) index of each entry's last token; None if each is one token
+
+
+class Planner:
+    """Checks the calls of `Llama.step` and lays them out; remembers the last decode step."""
+
+    def __init__(self, cache: KVCache, vocab_size: int) -> None:
+        self._cache = cache
+        self._vocab_size = vocab_size
+        self._decoding: _Decoding | None = None
+
+    def plan(
+        self,
+        slots: Sequence[int],
+        token_ids: Sequence[int],
+        num_tokens: Sequence[int],
+        start_positions: Sequence[int],
+    ) -> Batch:
+        """The batch of one call; opens cache rows for its new slots.
+
+        Raises `ValueError`, with nothing changed, if the call contradicts itself or the cache.
+        """
+        if not len(slots) == len(num_tokens) == len(start_positions) > 0:
+            lengths = f"{len(slots)}, {len(num_tokens)} and {len(start_positions)}"
+            raise ValueError(f"slots, num_tokens and start_positions have lengths {lengths}")
+        # Python's own min, max and sum are quicker than NumPy's on lists as short as these.
+        if min(num_tokens) < 1 or sum(num_tokens) != len(token_ids):
+            counts = list(num_tokens)
+            raise ValueError(f"num_tokens {counts} do not share out {len(token_ids)} tokens")
+        if min(token_ids) < 0 or max(token_ids) >= self._vocab_size:
+            limit = self._vocab_size - 1
+            raise ValueError(f"token ids {list(token_ids)}: each must be from 0 to {limit}")
+        ids, start = np.asarray(token_ids, np.intp), np.asarray(start_positions, np.intp)
+        if len(ids) == len(slots):
+            return self._decode(list(slots), ids, start)
+        count = np.asarray(num_tokens, np.intp)
+        rows = self._cache.open_rows(np.asarray(slots, np.intp), start, count)
+        return _with_stretches(ids, rows, count, start)
+
+    def _decode(self, slots: list[int], ids: IntArray, start: IntArray) -> Batch:
+        """One token a slot; mostly the slots of the step before, and nothing has moved since.
+
+        Then their rows, the order of these and the group need not be found again. That is little
+        work, but each step of the model throws everything else out of the processor's caches, and
+        code that must be fetched again is slow (32 slots: 110 µs for all of it, 45 for the rest).
+        """
+        known = self._decoding
+        if known is None or known.slots != slots or known.moves != self._cache.moves:
+            names = np.asarray(slots, np.intp)
+            rows = self._cache.open_rows(names, start, np.ones_like(start))
+            order = rows.argsort()
+            known = _Decoding(slots, self._cache.moves, order, names[order], rows[order])
+            self._decoding = known
+        positions = start[known.order]
+        self._cache.check_room(known.names, known.rows, positions, 1)
+        group = known.group_for(rounded_context(int(positions.max()) + 1))
+        return Batch(ids[known.order], positions, known.rows, (group,), known.order, None)
+
+
+class _Decoding:
+    """Where the slots of a decode step are: what stays the same until a row moves."""
+
+    def __init__(
+        self, slots: list[int], moves: int, order: IntArray, names: IntArray, rows: IntArray
+    ) -> None:
+        self.slots, self.moves = slots, moves
+        self.order, self.names, self.rows = order, names, rows
+        self._group = _single_tokens(rows, CONTEXT_STEP)
+
+    def group_for(self, context: int) -> Group:
+        """The group of these slots: the same object as long as `context` is the same."""
+        if self._group.context != context:
+            self._group = replace(self._group, context=context)
+        return self._group
+
+
+def _with_stretches(ids: IntArray, rows: IntArray, count: IntArray, start: IntArray) -> Batch:
+    """A batch with stretches of prompts: first the single tokens, each part in order of rows."""
+    order = np.lexsort((rows, count > 1))
+    first = (count.cumsum() - count)[order]  # of each entry, in `ids`
+    rows, count, start = rows[order], count[order], start[order]
+    end = count.cumsum()
+    entry = np.arange(len(rows)).repeat(count)  # of each token
+    offset = np.arange(len(ids)) - (end - count)[entry]  # of each token in its entry
+    positions = start[entry] + offset
+
+    groups = []
+    singles = int((count == 1).sum())
+    if singles:
+        context = rounded_context(int(positions[:singles].max()) + 1)
+        groups.append(_single_tokens(rows[:singles], context))
+    blocks = -(-count[singles:] // QUERY_BLOCK)  # of each stretch
+    first_block = blocks.cumsum() - blocks
+    block = first_block[entry[singles:] - singles] + offset[singles:] // QUERY_BLOCK
+    place = offset[singles:] % QUERY_BLOCK
+    block_positions = np.zeros((blocks.sum(), place.max() + 1), np.intp)
+    block_positions[block, place] = positions[singles:]
+    groups.append(
+        Group(
+            tokens=slice(singles, len(ids)),
+            rows=_as_slice(rows[singles:].repeat(blocks)),
+            context=rounded_context(int(block_positions.max()) + 1),
+            stretches=Stretches(block, place, block_positions),
+        )
+    )
+    ids = ids[first[entry] + offset]
+    return Batch(ids, positions, rows[entry], tuple(groups), order, end - 1)
+
+
+def _single_tokens(rows: IntArray, context: int) -> Group:
+    return Group(slice(0, len(rows)), _as_slice(rows), context, None)
+
+
+def _as_slice(rows: IntArray) -> slice | IntArray:
+    """Ascending `rows` as a slice, if there are no gaps and no repetitions in them."""
+    if (np.diff(rows) == 1).all():
+        return slice(int(rows[0]), int(rows[-1]) + 1)
+    return rows
