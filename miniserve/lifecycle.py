@@ -93,6 +93,11 @@ class Lifecycle:
         """Let no more requests in; those that are in may finish."""
         self._draining = True
 
+    async def fail_in_flight(self) -> None:
+        """Stop the engine: what is in flight fails with 503."""
+        if self.client is not None:
+            await self.client.stop()
+
     def ready_client(self) -> EngineClient:
         """The engine's client.
 

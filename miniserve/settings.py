@@ -27,7 +27,10 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="MINISERVE_", frozen=True, extra="forbid")
 
-    mode: Mode = Field(default=Mode.CONTINUOUS, description="How requests share the model.")
+    mode: Mode = Field(
+        default=Mode.CONTINUOUS,
+        description="How requests share the model: sync, async, static or continuous.",
+    )
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(
         default=8000, ge=0, le=65535, description="Port to listen on; 0 picks a free one."
@@ -73,7 +76,7 @@ class Settings(BaseSettings):
         default="", description="Proxies whose X-Forwarded-For is believed, separated by commas."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="Least severe log line that is written."
+        default="info", description="Least severe log line: debug, info, warning or error."
     )
 
     engine_url: str | None = Field(

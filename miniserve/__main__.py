@@ -1,0 +1,5 @@
+"""`python -m miniserve` is `miniserve`."""
+
+from miniserve.cli import main
+
+main()

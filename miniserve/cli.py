@@ -1,0 +1,146 @@
+"""The command line: `miniserve serve`, `miniserve correct`, and what `miniserve.commands` adds."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+from typer.core import TyperGroup
+
+from miniserve import commands
+from miniserve.completion import PromptTooLong
+from miniserve.model.config import CheckpointError, read_config
+from miniserve.paths import TUTOR_DIR
+from miniserve.settings import Settings
+from miniserve.tutor import AnswerError, SentenceError, Tutor
+
+#: What stands for a value in the help of `serve`.
+_METAVARS = {bool: None, int: "N", float: "X", Path: "DIR"}
+
+
+class _Commands(TyperGroup):
+    """Finds the commands of `miniserve.commands`, and imports one only when it is asked for.
+
+    Each module there holds a command, or a `typer.Typer` group of them, under the module's own
+    name.
+    """
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The commands of this module, then the others."""
+        others = [module.name for module in pkgutil.iter_modules(commands.__path__)]
+        return [*super().list_commands(ctx), *others]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """A command by its name; None if there is none of that name."""
+        own = super().get_command(ctx, cmd_name)
+        if own is not None or cmd_name not in self.list_commands(ctx):
+            return own
+        found = getattr(importlib.import_module(f"{commands.__name__}.{cmd_name}"), cmd_name)
+        if not isinstance(found, typer.Typer):
+            function, found = found, typer.Typer(add_completion=False)
+            found.command(cmd_name)(function)
+        command = typer.main.get_command(found)
+        command.name = cmd_name
+        return command
+
+
+app = typer.Typer(
+    name="miniserve",
+    help="A grammar tutor behind an inference server that is small enough to read.",
+    cls=_Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def fail(message: str, code: int = 1) -> typer.Exit:
+    """Say in one line what is wrong; to be raised."""
+    typer.secho(f"miniserve: {message}", fg="red", err=True)
+    return typer.Exit(code)
+
+
+def with_settings(command: Callable[[Settings], None]) -> Callable[..., None]:
+    """Give a command one option for each setting: its help, its default, its variable."""
+
+    def wrapper(**given: Any) -> None:
+        try:
+            settings = Settings(**{name: v for name, v in given.items() if v is not None})
+        except ValidationError as error:
+            problems = [": ".join([*map(str, e["loc"]), e["msg"]]) for e in error.errors()]
+            raise fail("; ".join(problems).replace("Value error, ", ""), 2) from None
+        command(settings)
+
+    parameters = []
+    for name, field in Settings.model_fields.items():
+        annotation: Any = field.annotation
+        option = typer.Option(
+            help=field.description,
+            show_default=str(field.default or "none"),
+            metavar=_METAVARS.get(annotation, "TEXT"),
+        )
+        parameters.append(
+            inspect.Parameter(
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=None,
+                annotation=Annotated[annotation | None, option],
+            )
+        )
+    wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    wrapper.__annotations__ = {}
+    wrapper.__name__, wrapper.__doc__ = command.__name__, command.__doc__
+    return wrapper
+
+
+@app.command()
+@with_settings
+def serve(settings: Settings) -> None:
+    """Serve POST /correct until Ctrl-C or SIGTERM.
+
+    Every option is an environment variable too: --max-num-seqs is MINISERVE_MAX_NUM_SEQS. A second
+    Ctrl-C stops without waiting for requests in flight.
+    """
+    from miniserve.serve import build_app, listen, run
+
+    if settings.engine_url is None:
+        try:
+            read_config(settings.checkpoint / "config.json")
+        except CheckpointError as error:
+            raise fail(str(error)) from None
+    try:
+        listener = listen(settings.host, settings.port)
+    except OSError as error:
+        raise fail(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}") from None
+    host, port = listener.getsockname()[:2]
+    host = f"[{host}]" if ":" in host else host
+    typer.echo(f"miniserve: mode {settings.mode} on http://{host}:{port} (docs at /docs)", err=True)
+    raise typer.Exit(run(build_app(settings), settings, listener))
+
+
+@app.command()
+def correct(
+    sentence: Annotated[str, typer.Argument(help="One English sentence.")],
+    checkpoint: Annotated[
+        Path,
+        typer.Option(help="Directory of the model's checkpoint.", envvar="MINISERVE_CHECKPOINT"),
+    ] = TUTOR_DIR,
+) -> None:
+    """Correct one sentence, without a server."""
+    try:
+        answer = Tutor.load(checkpoint).correct(sentence)
+    except (CheckpointError, SentenceError, PromptTooLong, AnswerError) as error:
+        raise fail(str(error)) from None
+    typer.echo(answer.corrected)
+    typer.echo(answer.explanation)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

@@ -1,0 +1,161 @@
+"""The roof: settings in, a running server out. Here the floors are put together, and here a server
+stops.
+
+Stopping has three steps. The first SIGTERM or SIGINT drains: `/readyz` and new requests get 503,
+accepted requests finish. When none is left, or `drain_timeout_s` has passed, what still runs is
+failed with 503 and the server ends with exit code 0. A second signal ends it at once.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import socket
+import time
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+
+from miniserve.app import create_app
+from miniserve.client import EngineClient
+from miniserve.engine import Engine
+from miniserve.engine_core import EngineCore
+from miniserve.inline import BlockingClient
+from miniserve.lifecycle import Lifecycle, OpenClient
+from miniserve.model.checkpoint import load_checkpoint, read_tokenizer
+from miniserve.model.config import read_config
+from miniserve.model.llama import Llama
+from miniserve.scheduler import ContinuousScheduler, Scheduler, StaticScheduler
+from miniserve.settings import Mode, Settings
+from miniserve.tutor import Tutor
+from miniserve.worker import WorkerClient
+
+#: A drain takes at least this long, so that requests already on the wire are told 503, not cut off.
+_LINGER_S = 0.2
+
+#: After the last answer is made: time to write it, and to close connections that never sent a
+#: request.
+_CLOSE_TIMEOUT_S = 2
+
+logger = logging.getLogger(__name__)
+
+
+def open_client(settings: Settings) -> EngineClient:
+    """Make the client of the mode that the settings name; nothing is started yet."""
+    load_tutor = functools.partial(Tutor.load, settings.checkpoint)
+    match settings.mode:
+        case Mode.SYNC:
+            return BlockingClient(load_tutor, timeout_s=settings.request_timeout_s)
+        case Mode.ASYNC:
+            return WorkerClient(load_tutor, max_waiting=settings.max_waiting)
+        case Mode.STATIC | Mode.CONTINUOUS:
+            return _open_engine(settings)
+
+
+def open_core(settings: Settings) -> EngineCore:
+    """Load the model and put it behind the mode's scheduler; for the engine's own thread or
+    process.
+    """
+    checkpoint = load_checkpoint(settings.checkpoint)
+    model = Llama(checkpoint, max_num_seqs=settings.max_num_seqs)
+    return EngineCore(model, _make_scheduler(settings, checkpoint.eos_token_id))
+
+
+def _make_scheduler(settings: Settings, eos_token_id: int) -> Scheduler:
+    if settings.mode is Mode.STATIC:
+        return StaticScheduler(settings.max_num_seqs, eos_token_id, settings.max_wait_s)
+    return ContinuousScheduler(settings.max_num_seqs, eos_token_id, settings.max_num_batched_tokens)
+
+
+def _open_engine(settings: Settings) -> EngineClient:
+    config = read_config(settings.checkpoint / "config.json")
+    return Engine(
+        functools.partial(open_core, settings),
+        read_tokenizer(settings.checkpoint / "tokenizer.json", config),
+        max_model_len=config.max_position_embeddings,
+        max_num_seqs=settings.max_num_seqs,
+        max_waiting=settings.max_waiting,
+    )
+
+
+def build_app(settings: Settings, open_client: OpenClient = open_client) -> FastAPI:
+    """The whole service: the engine that the settings ask for behind `POST /correct`."""
+    return create_app(open_client, settings)
+
+
+class DrainingServer(uvicorn.Server):
+    """uvicorn, with a drain before its shutdown."""
+
+    def __init__(
+        self, config: uvicorn.Config, lifecycle: Lifecycle, drain_timeout_s: float
+    ) -> None:
+        super().__init__(config)
+        self.exit_code = 0
+        self._lifecycle = lifecycle
+        self._drain_timeout_s = drain_timeout_s
+        self._drain_start: float | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Drain on the first signal, end on the second; runs between two bytecodes of the loop's
+        thread.
+        """
+        if self._drain_start is None:
+            self._lifecycle.drain()
+            self._drain_start = time.monotonic()
+        else:
+            self.should_exit = self.force_exit = True
+            self.exit_code = 128 + sig
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second: is the drain over?"""
+        if self._drain_start is not None:
+            elapsed = time.monotonic() - self._drain_start
+            idle = self._lifecycle.num_in_flight == 0 and elapsed >= _LINGER_S
+            self.should_exit = self.should_exit or idle or elapsed >= self._drain_timeout_s
+        return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Fail what the drain did not finish, then let uvicorn close."""
+        if self._lifecycle.num_in_flight and not self.force_exit:
+            logger.warning("%d requests did not finish in time", self._lifecycle.num_in_flight)
+            await self._lifecycle.fail_in_flight()
+        await super().shutdown(sockets)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Open the listening socket; raises OSError if that cannot be.
+
+    The protocol is named (TCP), because asyncio turns on TCP_NODELAY only for sockets that name it.
+    """
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(2048)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def run(app: FastAPI, settings: Settings, listener: socket.socket) -> int:
+    """Serve on an open socket until a signal comes; returns the exit code."""
+    logging.basicConfig(
+        level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s"
+    )
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(settings.forwarded_allow_ips),
+        forwarded_allow_ips=settings.forwarded_allow_ips or None,
+        timeout_graceful_shutdown=_CLOSE_TIMEOUT_S,
+    )
+    server = DrainingServer(config, app.state.lifecycle, settings.drain_timeout_s)
+    server.run(sockets=[listener])
+    return server.exit_code

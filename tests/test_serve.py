@@ -1,0 +1,118 @@
+"""The roof: which engine a mode means, and how a server drains. Real processes: tests/service."""
+
+import signal
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+
+from miniserve.engine import Engine
+from miniserve.inline import BlockingClient
+from miniserve.lifecycle import Lifecycle
+from miniserve.scheduler import ContinuousScheduler, StaticScheduler
+from miniserve.serve import DrainingServer, build_app, listen, open_client, open_core
+from miniserve.settings import Mode, Settings
+from miniserve.worker import WorkerClient
+from tests.fakes import FakeClient, running, until
+
+pytestmark = pytest.mark.anyio
+
+
+def settings_for(mode: Mode, checkpoint: Path, **changes: Any) -> Settings:
+    return Settings(mode=mode, checkpoint=checkpoint, engine_process=False, **changes)
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+async def test_every_mode_corrects_the_same_sentence_the_same_way(
+    mode: Mode, checkpoint: Path
+) -> None:
+    async with running(build_app(settings_for(mode, checkpoint))) as http:
+        answer = await http.post("/correct", json={"sentence": "He goed to school."})
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["corrected"] == "He went to school."
+
+
+def test_a_mode_is_a_client(checkpoint: Path) -> None:
+    kinds = {
+        Mode.SYNC: BlockingClient,
+        Mode.ASYNC: WorkerClient,
+        Mode.STATIC: Engine,
+        Mode.CONTINUOUS: Engine,
+    }
+    for mode, kind in kinds.items():
+        assert type(open_client(settings_for(mode, checkpoint))) is kind
+
+
+def test_settings_reach_the_scheduler(checkpoint: Path) -> None:
+    static = open_core(settings_for(Mode.STATIC, checkpoint, max_num_seqs=3, max_wait_s=0.25))
+    assert isinstance(static.scheduler, StaticScheduler)
+    assert (static.scheduler.max_num_seqs, static.scheduler.max_wait_s) == (3, 0.25)
+    continuous = open_core(
+        settings_for(Mode.CONTINUOUS, checkpoint, max_num_seqs=3, max_num_batched_tokens=99)
+    )
+    assert isinstance(continuous.scheduler, ContinuousScheduler)
+    assert continuous.scheduler.max_num_seqs == 3
+    assert continuous.scheduler.max_num_batched_tokens == 99
+
+
+async def test_the_queue_bound_reaches_the_engine(checkpoint: Path) -> None:
+    client = open_client(settings_for(Mode.STATIC, checkpoint, max_num_seqs=3, max_waiting=5))
+    assert isinstance(client, Engine)
+    assert (client.max_num_seqs, client.max_waiting) == (3, 5)
+
+
+async def test_a_missing_checkpoint_is_the_reason_of_unreadiness(tmp_path: Path) -> None:
+    app = build_app(settings_for(Mode.CONTINUOUS, tmp_path / "nowhere"))
+    async with running(app, ready=False) as http:
+        await until(lambda: "could not be loaded" in app.state.lifecycle.reason)
+        assert "nowhere" in (await http.get("/readyz")).json()["detail"]
+
+
+def test_listening_sockets_name_their_protocol_and_free_the_port() -> None:
+    with listen("127.0.0.1", 0) as listener:
+        assert listener.proto == socket.IPPROTO_TCP
+        port = listener.getsockname()[1]
+        with pytest.raises(OSError, match="in use"):
+            listen("127.0.0.1", port)
+    with listen("127.0.0.1", port):
+        pass
+
+
+def draining_server(lifecycle: Lifecycle, drain_timeout_s: float) -> DrainingServer:
+    config = uvicorn.Config(lambda: None, log_config=None)
+    return DrainingServer(config, lifecycle, drain_timeout_s)
+
+
+async def test_the_first_signal_drains_and_the_second_ends() -> None:
+    lifecycle = Lifecycle(lambda _: FakeClient(), Settings())
+    server = draining_server(lifecycle, drain_timeout_s=60)
+    lifecycle.num_in_flight = 1
+    server.handle_exit(signal.SIGTERM, None)
+    assert lifecycle.reason == "The server is shutting down."
+    assert not await server.on_tick(1)
+    assert not server.should_exit
+    server.handle_exit(signal.SIGTERM, None)
+    assert server.force_exit
+    assert await server.on_tick(2)
+    assert server.exit_code == 128 + signal.SIGTERM
+
+
+async def test_a_drain_ends_when_nothing_is_in_flight_or_at_its_deadline() -> None:
+    lifecycle = Lifecycle(lambda _: FakeClient(), Settings())
+    patient = draining_server(lifecycle, drain_timeout_s=60)
+    lifecycle.num_in_flight = 1
+    patient.handle_exit(signal.SIGINT, None)
+    assert not await patient.on_tick(1)
+    lifecycle.num_in_flight = 0
+    assert patient._drain_start is not None
+    patient._drain_start -= 1
+    assert await patient.on_tick(2)
+    assert patient.exit_code == 0
+
+    hasty = draining_server(lifecycle, drain_timeout_s=0)
+    lifecycle.num_in_flight = 1
+    hasty.handle_exit(signal.SIGINT, None)
+    assert await hasty.on_tick(1)
+    assert hasty.exit_code == 0
