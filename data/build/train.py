@@ -13,9 +13,7 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,43 +23,56 @@ from checkpoint_dir import save_checkpoint
 from optimizer import Optimizer, Schedule
 from tokenizer import corpus_texts, save_tokenizer, train_tokenizer
 from tokenizers import Tokenizer
-from torch import Tensor
 from torch_llama import Shape, Weights, hidden_states, initial_weights
 
-CACHE = Path(__file__).resolve().parent / "cache"
-Hidden = Callable[[Weights, Tensor], Tensor]
+BUILD = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True)
+class Stage:
+    """So many steps on one corpus (a JSON Lines file, relative to the corpus folder)."""
+
+    corpus: str
+    steps: int
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What the result depends on, besides the corpus."""
+    """What the result depends on, besides the corpus files."""
 
-    examples: int = 360_000
-    batch: int = 128
-    muon_lr: float = 0.02
-    adam_lr: float = 2e-3
-    weight_decay: float = 0.01
-    warmup: int = 100
-    decay_part: float = 0.5
-    average: float = 0.998
-    seed: int = 0
-    micro_tokens: int = 3200
-    tokenizer_examples: int = 100_000
+    stages: tuple[Stage, ...]
+    batch: int
+    muon_lr: float
+    adam_lr: float
+    weight_decay: float
+    warmup: int  #: steps
+    decay: int  #: steps, at the end
+    average: float  #: share that the running average of the weights keeps in a step
+    seed: int
+    micro_tokens: int
+    tokenizer_examples: int  #: of the first stage's corpus
+
+    @classmethod
+    def read(cls, path: Path) -> Recipe:
+        """From a JSON file with the same names; TypeError for a missing or unknown one."""
+        content = json.loads(path.read_text(encoding="utf-8"))
+        stages = tuple(Stage(**stage) for stage in content.pop("stages"))
+        return cls(stages=stages, **content)
 
     @property
     def steps(self) -> int:
         """Optimiser steps of the whole run."""
-        return self.examples // self.batch
+        return sum(stage.steps for stage in self.stages)
 
 
-def learn(hidden: Hidden, weights: Weights, batch: MicroBatch, scale: float) -> float:
+def learn(shape: Shape, weights: Weights, batch: MicroBatch, scale: float) -> float:
     """Add the gradients of ``scale`` times the summed cross entropy to the weights; the loss.
 
     The softmax over the tied embedding is done in pieces that stay in the cache, and its gradient
     on the way.
     """
     embed = weights["embed"].detach()
-    states = hidden(weights, batch.ids).flatten(0, 1)[batch.places]
+    states = hidden_states(shape, weights, batch.ids).flatten(0, 1)[batch.places]
     seen = states.detach()
     to_states, to_embed, total = torch.empty_like(seen), torch.zeros(embed.shape), 0.0
     for start in range(0, len(batch.targets), 256):
@@ -99,15 +110,13 @@ def save_state(path: Path, state: dict[str, Any]) -> None:
 class Run:
     """A training run in a directory: its tokenizer, its state and its latest export."""
 
-    def __init__(self, recipe: Recipe, corpus: Path, directory: Path, compiled: bool) -> None:
-        self.recipe, self.directory, self.shape = recipe, directory, Shape()
+    def __init__(self, recipe: Recipe, corpora: Path, directory: Path) -> None:
+        self.recipe, self.corpora, self.directory, self.shape = recipe, corpora, directory, Shape()
         directory.mkdir(parents=True, exist_ok=True)
-        (directory / "recipe.json").write_text(json.dumps(asdict(recipe), indent=2) + "\n")
         if not (directory / "tokenizer.json").exists():
-            texts = corpus_texts(corpus, recipe.tokenizer_examples)
+            texts = corpus_texts(corpora / recipe.stages[0].corpus, recipe.tokenizer_examples)
             save_tokenizer(train_tokenizer(texts), directory)
         self.tokenizer = Tokenizer.from_file(str(directory / "tokenizer.json"))
-        self.corpus = load_corpus(corpus, self.tokenizer, directory / "tokens.npz")
         weights = initial_weights(self.shape, recipe.seed)
         self.optimizer = Optimizer(
             self.shape, weights, recipe.muon_lr, recipe.adam_lr, recipe.weight_decay
@@ -118,18 +127,33 @@ class Run:
             saved = torch.load(directory / "state.pt", weights_only=True)
             self.optimizer.load_state(saved["optimizer"])
             self.average, self.done = saved["average"], saved["step"]
-        hidden = partial(hidden_states, self.shape)
-        self.hidden: Hidden = torch.compile(hidden, dynamic=True) if compiled else hidden
-        self.schedule = Schedule(recipe.steps, recipe.warmup, int(recipe.steps * recipe.decay_part))
-        self.order = Order(len(self.corpus), recipe.batch, recipe.seed)
+        self.schedule = Schedule(recipe.steps, recipe.warmup, recipe.decay)
+        self._stage = -1
+        self._load_stage()
+
+    def _load_stage(self) -> None:
+        """Load the corpus of the stage that the next step belongs to, unless it is loaded."""
+        before, number = 0, 0
+        while self.done >= before + self.recipe.stages[number].steps:
+            if number == len(self.recipe.stages) - 1:
+                break
+            before += self.recipe.stages[number].steps
+            number += 1
+        if number != self._stage:
+            path = self.corpora / self.recipe.stages[number].corpus
+            cache = self.directory / f"tokens-{number}.npz"
+            self._corpus = load_corpus(path, self.tokenizer, cache)
+            self._order = Order(len(self._corpus), self.recipe.batch, self.recipe.seed + number)
+            self._stage, self._before = number, before
 
     def step(self) -> float:
         """One step of the optimiser; the mean loss (nats a token) of its batch."""
-        indices = self.order.indices(self.done)
-        pieces = list(micro_batches(self.corpus, indices, self.recipe.micro_tokens))
+        self._load_stage()
+        indices = self._order.indices(self.done - self._before)
+        pieces = list(micro_batches(self._corpus, indices, self.recipe.micro_tokens))
         scale, loss = 1.0 / sum(len(piece.targets) for piece in pieces), 0.0
         for piece in pieces:
-            loss += learn(self.hidden, self.optimizer.working, piece, scale)
+            loss += learn(self.shape, self.optimizer.working, piece, scale)
             self.optimizer.collect()
         self.optimizer.step(self.done, self.schedule.factor(self.done))
         keep = min(self.recipe.average, (self.done + 1) / (self.done + 10))
@@ -171,19 +195,15 @@ def train(run: Run, save_every: int) -> bool:
 def main() -> int:
     """The command line; exit status 3 when the run was stopped before its end."""
     parser = argparse.ArgumentParser(description="Train the tutor; start again to go on.")
-    parser.add_argument("--corpus", type=Path, default=CACHE / "corpus" / "train.jsonl")
-    parser.add_argument("--run", type=Path, default=CACHE / "run", help="states and exports")
+    parser.add_argument("--recipe", type=Path, default=BUILD / "recipe.json")
+    parser.add_argument("--corpora", type=Path, default=BUILD / "cache", help="corpus folder")
+    parser.add_argument("--run", type=Path, default=BUILD / "cache" / "run", help="state, exports")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--eager", action="store_true", help="do not compile (needs no g++)")
     parser.add_argument("--save-every", type=int, default=250, metavar="STEPS")
-    for field in fields(Recipe):
-        kind = type(field.default)
-        parser.add_argument("--" + field.name.replace("_", "-"), type=kind, default=field.default)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     keep_freed_memory()
-    recipe = Recipe(**{field.name: getattr(given, field.name) for field in fields(Recipe)})
-    run = Run(recipe, given.corpus, given.run, compiled=not given.eager)
+    run = Run(Recipe.read(given.recipe), given.corpora, given.run)
     return 0 if train(run, given.save_every) else 3
 
 
