@@ -103,7 +103,7 @@ class Planner:
             known = _Decoding(slots, self._cache.moves, order, names[order], rows[order])
             self._decoding = known
         positions = start[known.order]
-        self._cache.check_room(known.names, known.rows, positions, 1)
+        self._cache.make_room(known.names, known.rows, positions, 1)
         group = known.group_for(rounded_context(int(positions.max()) + 1))
         return Batch(ids[known.order], positions, known.rows, (group,), known.order, None)
 

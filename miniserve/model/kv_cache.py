@@ -60,11 +60,11 @@ class KVCache:
         """The row of each slot, for `count` more tokens from position `start` on.
 
         A slot that has no row gets the next free one. Raises `ValueError`, with nothing changed, if
-        a slot does not exist or is named twice, or as `check_room` does.
+        a slot does not exist or is named twice, or as `make_room` does.
         """
         self._check_slots(slots.tolist())
         rows = self._row_of_slot[slots]
-        self.check_room(slots, rows, start, count)
+        self.make_room(slots, rows, start, count)
         newcomers = slots[rows < 0]
         if len(newcomers):
             fresh = np.arange(self.num_rows, self.num_rows + len(newcomers))
@@ -75,20 +75,29 @@ class KVCache:
             rows = self._row_of_slot[slots]
         return rows
 
-    def check_room(
+    def make_room(
         self, slots: IntArray, rows: IntArray, start: IntArray, count: IntArray | int
     ) -> None:
-        """Raise `ValueError` unless each row holds `start` tokens and has room for `count` more.
+        """Make ready for `count` more tokens from position `start` on in each row.
 
-        Row -1 stands for no row and holds nothing; the slots are named in the messages.
+        A row that holds more than `start` tokens forgets the rest: a static batch feeds a finished
+        row the same token again and again. Row -1 stands for no row and holds nothing. Raises
+        `ValueError`, with nothing changed, if a row holds fewer than `start` tokens or has no room;
+        the slots are named in the messages.
         """
+        longest = int(np.argmax(start + count))
+        if (start + count)[longest] > self.max_model_len:
+            raise ValueError(f"slot {slots[longest]} would outgrow {self.max_model_len} tokens")
         held = self.lengths[rows]
         if held.tolist() != start.tolist():
-            wrong = int(np.argmax(held != start))
-            raise ValueError(f"slot {slots[wrong]} holds {held[wrong]} tokens, not {start[wrong]}")
-        longest = int(np.argmax(held + count))
-        if (held + count)[longest] > self.max_model_len:
-            raise ValueError(f"slot {slots[longest]} would outgrow {self.max_model_len} tokens")
+            if (held < start).any():
+                wrong = int(np.argmax(held < start))
+                raise ValueError(
+                    f"slot {slots[wrong]} holds {held[wrong]} tokens, not {start[wrong]}"
+                )
+            for row, first in zip(rows[held > start], start[held > start], strict=True):
+                self.bias[row, first:] = HIDDEN
+                self.lengths[row] = first
 
     def extend(self, rows: IntArray, positions: IntArray) -> None:
         """Count the tokens at each (row, position); the positions of a row must be ascending."""
