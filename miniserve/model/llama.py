@@ -81,8 +81,8 @@ class Llama:
 
         Entry i feeds `num_tokens[i]` tokens, its stretch of the flat `token_ids`, to `slots[i]`,
         which holds `start_positions[i]` tokens already (if more, the rest is forgotten; 0 begins
-        a new sequence). Stretches of prompts and single tokens may be mixed. Returns the most likely token after the last one
-        of each entry, in the order of the entries.
+        a new sequence). Stretches of prompts and single tokens may be mixed. Returns the most
+        likely token after the last one of each entry, in the order of the entries.
 
         Raises `ValueError`, with nothing changed, if the call contradicts itself or the cache.
         """
