@@ -129,7 +129,6 @@ class LoadClient:
 
     async def settle(self, timeout_s: float) -> bool:
         """Wait up to `timeout_s` for what was launched; return whether all of it has ended."""
-        await asyncio.sleep(0)  # a task cancelled before its first step would leave no record
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=timeout_s)
         return not self._tasks
