@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import logging
 import socket
+import sys
 import time
 from types import FrameType
 
@@ -23,6 +24,9 @@ from miniserve.engine import Engine
 from miniserve.engine_core import EngineCore
 from miniserve.inline import BlockingClient
 from miniserve.lifecycle import Lifecycle, OpenClient
+from miniserve.metrics import Metrics
+from miniserve.middleware import PROBLEMS, middleware_stack
+from miniserve.middleware.access_log import access_logger
 from miniserve.model.checkpoint import load_checkpoint, read_tokenizer
 from miniserve.model.config import read_config
 from miniserve.model.llama import Llama
@@ -80,8 +84,15 @@ def _open_engine(settings: Settings) -> EngineClient:
 
 
 def build_app(settings: Settings, open_client: OpenClient = open_client) -> FastAPI:
-    """The whole service: the engine that the settings ask for behind `POST /correct`."""
-    return create_app(open_client, settings)
+    """The whole service: the engine that the settings ask for, the middleware, the metrics."""
+    metrics = Metrics()
+    return create_app(
+        lambda settings: metrics.around(open_client(settings)),
+        settings,
+        middleware=middleware_stack(settings, metrics),
+        routers=[metrics.router()],
+        extra_problems=PROBLEMS,
+    )
 
 
 class DrainingServer(uvicorn.Server):
@@ -143,10 +154,15 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def run(app: FastAPI, settings: Settings, listener: socket.socket) -> int:
-    """Serve on an open socket until a signal comes; returns the exit code."""
+    """Serve on an open socket until a signal comes; returns the exit code.
+
+    Standard output gets one JSON line a request; everything else goes to standard error.
+    """
     logging.basicConfig(
         level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s"
     )
+    access_logger.addHandler(logging.StreamHandler(sys.stdout))
+    access_logger.propagate = False
     config = uvicorn.Config(
         app,
         log_config=None,

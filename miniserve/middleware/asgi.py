@@ -1,0 +1,90 @@
+"""What the layers share: how to read a header, a body, and which route a request took."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from starlette.types import Message, Receive, Scope, Send
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class BodyTooLarge(Exception):
+    """More bytes came than may come."""
+
+
+class Disconnected(Exception):
+    """The client went away before its request was complete."""
+
+
+def header(scope: Scope, name: bytes) -> str | None:
+    """The first value of a header, given in lower case; None if it was not sent."""
+    for key, value in scope["headers"]:
+        if key == name:
+            return str(value.decode("latin-1"))
+    return None
+
+
+def method_of(scope: Scope) -> str:
+    """The request's method, or "OTHER": a client may make up methods too."""
+    method = str(scope["method"])
+    return method if method in _METHODS else "OTHER"
+
+
+def route_of(scope: Scope) -> str:
+    """The template of the route, such as `/correct`, for a log line or a label.
+
+    One of a few strings, never what the client made up: that would let it write into the log, and
+    make a time series for each request.
+    """
+    route = scope.get("route")
+    if route is not None:
+        return str(route.path)
+    app = scope.get("app")
+    path = str(scope["path"])
+    return path if app is not None and path in app.openapi()["paths"] else "unmatched"
+
+
+async def read_body(receive: Receive, max_bytes: int) -> bytes:
+    """Read a request's whole body.
+
+    Raises:
+        BodyTooLarge: it is longer than `max_bytes`; the rest is not read.
+        Disconnected: the client went away.
+    """
+    body = bytearray()
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Disconnected
+        body += message.get("body", b"")
+        if len(body) > max_bytes:
+            raise BodyTooLarge
+        more = message.get("more_body", False)
+    return bytes(body)
+
+
+def replay(body: bytes, receive: Receive) -> Receive:
+    """A `receive` that gives a body that was read already, and then what comes after it."""
+    message: Message | None = {"type": "http.request", "body": body, "more_body": False}
+
+    async def replayed() -> Message:
+        nonlocal message
+        if message is not None:
+            first, message = message, None
+            return first
+        return await receive()
+
+    return replayed
+
+
+def on_response_start(send: Send, callback: Callable[[Message], None]) -> Send:
+    """A `send` that shows each response's first message (status, headers) to `callback`."""
+
+    async def watched(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            callback(message)
+        await send(message)
+
+    return watched

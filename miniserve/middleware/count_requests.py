@@ -1,0 +1,39 @@
+"""The HTTP side of the metrics."""
+
+from __future__ import annotations
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from miniserve.metrics import Metrics
+from miniserve.middleware.asgi import method_of, on_response_start, route_of
+from miniserve.problems import CLIENT_GONE
+
+
+class CountRequests:
+    """Counts every HTTP request once, when it has ended."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self.app = app
+        self.metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        status: int | None = None
+
+        def note(message: Message) -> None:
+            nonlocal status
+            status = message["status"]
+
+        self.metrics.http_in_flight.inc()
+        try:
+            await self.app(scope, receive, on_response_start(send, note))
+        except Exception:
+            status = status or 500
+            raise
+        finally:
+            self.metrics.http_in_flight.dec()
+            labels = method_of(scope), route_of(scope), str(status or CLIENT_GONE.status)
+            self.metrics.http_requests.labels(*labels).inc()
