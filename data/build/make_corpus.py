@@ -52,9 +52,14 @@ def unique(examples: Iterable[Example], n: int, seen: set[str]) -> list[Example]
     return out
 
 
-def tests(seed: int, n: int) -> dict[str, list[Example]]:
-    """The three generated test splits."""
+def tests(seed: int, n: int, exclude: list[Path]) -> dict[str, list[Example]]:
+    """The three generated test splits; none of their sentences is in a file of `exclude`."""
     seen = set(forbidden(VERBS))
+    for path in exclude:
+        with path.open(encoding="utf-8") as f:
+            for line in f:
+                r = json.loads(line)
+                seen |= {plain(r["sentence"]), plain(r["corrected"])}
     held = held_words()
     out = {"test_sentences": unique(no_held(stream(f"{seed} test"), held), n, seen)}
     out["test_verb_kind"] = unique(
@@ -102,9 +107,16 @@ def main() -> None:
     ap.add_argument("--jobs", type=int, default=1)
     ap.add_argument("--test-examples", type=int, default=2000)
     ap.add_argument("--splits", action="store_true", help="write data/verbs/*.jsonl too")
+    ap.add_argument(
+        "--exclude",
+        type=Path,
+        nargs="*",
+        default=[],
+        help="training files whose sentences the test splits must not repeat",
+    )
     args = ap.parse_args()
     t0 = time.time()
-    splits = tests(args.seed, args.test_examples)
+    splits = tests(args.seed, args.test_examples, args.exclude)
     seen: set[int] = {hash(s) for s in forbidden(VERBS)}
     for rows in splits.values():
         seen |= {hash(plain(x)) for ex in rows for x in (ex.sentence, ex.corrected)}

@@ -7,10 +7,12 @@ past marker.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from .inflect import Verb
 from .lexicon import Lexicon
 
 FOLDER = Path(__file__).parent / "frames"
@@ -136,6 +138,63 @@ def same_clause(f: Frame, i: int) -> bool:
     )
 
 
+TIMES = {
+    "today",
+    "morning",
+    "night",
+    "evening",
+    "week",
+    "year",
+    "day",
+    "ago",
+    "always",
+    "often",
+    "never",
+    "afternoon",
+    "weekend",
+    "tonight",
+    "summer",
+    "time",
+    "once",
+    "already",
+    "just",
+    "month",
+    "minutes",
+    "hours",
+    "years",
+    "days",
+    "soon",
+    "now",
+    "early",
+    "late",
+    "again",
+}
+
+
+def plain_past(f: Frame) -> bool:
+    """Whether the frame is one clause in the simple past, without a time of its own."""
+    marks = [p for p in f.pieces if p.form]
+    texts = [p.text.lower().strip(".,!?") for p in f.pieces]
+    return (
+        not f.marker
+        and len(marks) == 1
+        and marks[0].form == "past"
+        and len(f.pieces) <= 11
+        and not any(t in BREAKS or t in TIMES or t.endswith("day") or t.isdigit() for t in texts)
+        and not any("," in p.text or ";" in p.text for p in f.pieces)
+        and not {"i", "he", "she", "we", "they", "you"} & set(texts[1:])
+        and texts[0] not in {"who", "what", "which", "how", "if"}
+        and f.pieces[0].text[0] not in "\"'"
+    )
+
+
+WRONG: dict[str, Callable[[Verb], tuple[str, ...]]] = {
+    "overregular_past": lambda v: v.over,
+    "doubled_past": lambda v: v.doubled,
+    "misspelled_past": lambda v: v.spell,
+}
+
+
 @cache
 def by_kind(lex: Lexicon) -> dict[str, list[tuple[Frame, int]]]:
     """Error kind -> (frame, index of the piece that can carry it)."""
@@ -150,7 +209,9 @@ def by_kind(lex: Lexicon) -> dict[str, list[tuple[Frame, int]]]:
                 if not p.form:
                     continue
                 for k in KINDS[p.form.partition(":")[0]]:
-                    if k == "past_marker" and not same_clause(f, i):
+                    if k == "past_marker" and not (same_clause(f, i) or plain_past(f)):
+                        continue
+                    if p.text in lex.verbs and k in WRONG and not WRONG[k](lex.verbs[p.text]):
                         continue
                     out.setdefault(k, []).append((f, i))
             out.setdefault("correct", []).append((f, -1))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from . import explain
-from .frame_parser import Frame, Piece, by_kind, right_form
+from .frame_parser import Frame, Piece, by_kind, plain_past, right_form
 from .grammar import Grammar
 from .inflect import Verb
 from .sentence import NP, Err, Example, Style, Token, W, render
 from .specs import KEEP_VERBS
+from .times import past_time
 from .verbgroup import NO_PROGRESSIVE, Retry
 
 HAVES = {"have", "has", "had", "haven't", "hasn't", "hadn't", "having", "'ve", "'s", "'d"}
@@ -52,6 +53,7 @@ MODALS = {
     "'ll",
     "'d",
 }
+SUBJECTS = {"he": "s", "she": "s", "they": "p", "we": "p"}
 FLIP = {"has": "have", "hasn't": "haven't", "does": "do", "doesn't": "don't"}
 FLIP |= {b: a for a, b in FLIP.items()}
 
@@ -238,11 +240,12 @@ class FrameWriter:
         if not rows:
             return None
         f, at = g.rng.choice(rows)
-        g.open = g.rng.choices((0.0, 0.4, 0.95), (25, 30, 45))[0]
+        g.open = g.rng.choices((0.0, 0.4, 0.95), (35, 33, 32))[0]
         rate = g.rng.choices((0.0, 0.5, 1.0), (15, 35, 50))[0]
         if g.lex.held:
             g.open, rate = 1.0, 1.0
         g.err, g.want, g.marker = None, kind, ""
+        f, at = self.marked(f, at, kind)
         f = self.other_verbs(f)
         toks: list[Token] = []
         for i, p in enumerate(f.pieces):
@@ -259,6 +262,9 @@ class FrameWriter:
                 tok = w
             else:
                 text = self.swap(p, rate) if p.type else p.text
+                if text.lower() in SUBJECTS and self.subject_here(f, i) and g.chance(rate * 0.4):
+                    toks += self.subject(SUBJECTS[text.lower()])
+                    continue
                 if (
                     text.lower() in {"a", "an"}
                     and i + 1 < len(f.pieces)
@@ -293,6 +299,100 @@ class FrameWriter:
         if kind != "correct" and err.kind == "correct":
             return None
         return Example(wrong, right, err.why, err.kind, err.lemma, ["frame"])
+
+    @staticmethod
+    def subject_here(f: Frame, i: int) -> bool:
+        """Whether piece i begins a clause and a verb or an adverb follows it."""
+        start = i == 0 or f.pieces[i - 1].text.lower() in {
+            "that",
+            "because",
+            "when",
+            "if",
+            "and",
+            "but",
+            "so",
+            "think",
+            "while",
+        }
+        nxt = f.pieces[i + 1] if i + 1 < len(f.pieces) else Piece("")
+        return (
+            start
+            and not nxt.glue
+            and (
+                bool(nxt.form)
+                or nxt.text
+                in {
+                    "always",
+                    "often",
+                    "never",
+                    "can",
+                    "will",
+                    "would",
+                    "should",
+                    "must",
+                    "can't",
+                    "has",
+                    "had",
+                    "have",
+                    "was",
+                    "were",
+                    "is",
+                    "are",
+                    "didn't",
+                    "doesn't",
+                    "don't",
+                    "couldn't",
+                    "could",
+                    "might",
+                    "may",
+                    "won't",
+                    "usually",
+                    "still",
+                }
+            )
+        )
+
+    def subject(self, num: str) -> list[Token]:
+        """Another subject of the same number, no pronoun."""
+        g = self.g
+        for _ in range(40):
+            s = g.human(False)
+            if s.num == num and not s.pron and s.per == 3 and len(s.toks) < 6:
+                return s.toks
+        return ["he" if num == "s" else "they"]
+
+    def marked(self, f: Frame, at: int, kind: str) -> tuple[Frame, int]:
+        """The frame with another past marker, or with one added when the error needs it."""
+        g = self.g
+        if f.marker:
+            if not g.chance(0.6):
+                return f, at
+            new = past_time(g, g.chance(0.7))
+            if new.startswith(("when", "as a")):
+                return f, at
+            out = [Piece(new, "", "", p.glue) if p.text == f.marker else p for p in f.pieces]
+            return Frame(tuple(out), new, f.source), at
+        if kind != "past_marker" and not (plain_past(f) and g.chance(0.25)):
+            return f, at
+        new = past_time(g)
+        out = list(f.pieces)
+        if g.chance(0.4):
+            comma = [Piece(",", "", "", True)] if g.chance(0.5) else []
+            first = out[0]
+            if not first.form and not first.type and first.text.split("'")[0] not in {"I", "Mr."}:
+                out[0] = Piece(first.text[0].lower() + first.text[1:])
+            shift = 1 + len(comma)
+            return Frame((Piece(new), *comma, *out), new, f.source), at + shift if at >= 0 else at
+        last = out[-1]
+        end = last.text[-1] if last.text[-1] in ".!?" else ""
+        if end and not last.form and not last.type and len(last.text) > 1:
+            out[-1] = Piece(last.text[:-1], "", "", last.glue)
+        elif end and not last.form and not last.type:
+            out.pop()
+        out.append(Piece(new))
+        if end:
+            out.append(Piece(end, "", "", True))
+        return Frame(tuple(out), new, f.source), at
 
     def other_verbs(self, f: Frame) -> Frame:
         """The frame with some verbs exchanged: its shape is kept, its words are not."""

@@ -25,6 +25,10 @@ from .specs import (
 )
 from .verbgroup import Retry
 
+TIME_CONJ = frozenset(
+    ("if", "unless", "before", "after", "until", "when", "whenever", "as soon as", "once")
+)
+
 __all__ = ["KIND_W", "Grammar"]
 
 
@@ -166,18 +170,15 @@ class Grammar(Clauses):
         conj = self.rng.choice(PAIR_PAST if past else PAIR_PRES)
         want = self.want
         flip = self.chance(0.5)
-        if (
-            conj in {"if", "unless", "before", "after", "until", "when"}
-            and not past
-            and spec[0] in {"modal", "going", "wouldlike"}
-        ):
+        self.clear_present = not past and conj in {"when", "if", "whenever"}
+        if conj in TIME_CONJ and not past and spec[0] in {"modal", "going", "wouldlike"}:
             flip = False
         companions = [
             s
             for s in (PAST if past else PRES)
             if flip
             or past
-            or conj not in {"if", "unless", "before", "after", "until", "when"}
+            or conj not in TIME_CONJ
             or s[1][0] not in {"modal", "going", "wouldlike"}
         ]
         if flip:
@@ -261,8 +262,9 @@ class Grammar(Clauses):
     def example(self, kind: str) -> Example:
         """One example of a kind; draws until it fits."""
         while True:
-            self.open = self.rng.choices((0.0, 0.35, 0.92), (30, 25, 45))[0]
+            self.open = self.rng.choices((0.0, 0.35, 0.92), (38, 30, 32))[0]
             self.err, self.depth, self.first_lemma, self.marker = None, 0, "", ""
+            self.clear_present = False
             try:
                 toks, question = self.layout(kind)
             except Retry:

@@ -195,7 +195,29 @@ PAST: list[tuple[float, Spec]] = [
 ]
 ADJTO = words("adjto")
 ITTO = words("itto")
-PAIR_PAST = ("because", "when", "so", "but", "and", "before", "after", "although", "while", "until")
+FRONTABLE = frozenset(w.replace("@", " ") for w in words("frontable"))
+PAIR_PAST = (
+    "because",
+    "when",
+    "so",
+    "but",
+    "and",
+    "before",
+    "after",
+    "although",
+    "while",
+    "until",
+    "because",
+    "when",
+    "so",
+    "but",
+    "and",
+    "even though",
+    "as soon as",
+    "whenever",
+    "since",
+    "as",
+)
 PAIR_PRES = (
     "because",
     "when",
@@ -209,8 +231,18 @@ PAIR_PRES = (
     "unless",
     "after",
     "until",
+    "because",
+    "when",
+    "so",
+    "but",
+    "and",
+    "if",
+    "whenever",
+    "even though",
+    "since",
+    "as soon as",
+    "once",
 )
-FRONTABLE = frozenset(words("frontable"))
 MATRIX_PRES = (
     "I think",
     "I think that",

@@ -15,7 +15,7 @@ from .grammar import KIND_W, Grammar
 from .lexicon import held_out, lexicon
 from .sentence import Example
 
-FRAME_SHARE = 0.28
+FRAME_SHARE = 0.42
 SHARD = 10_000
 
 

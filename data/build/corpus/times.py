@@ -20,6 +20,7 @@ CHILD = (
     "when I was ten",
     "when they were little",
     "when I was a kid",
+    "as a child",
     "when you were little",
     "when I was at school",
     "when we lived there",

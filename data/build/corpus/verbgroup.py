@@ -51,6 +51,7 @@ class VerbGroups(Phrases):
         self.want = ""
         self.err: Err | None = None
         self.marker = ""
+        self.clear_present = False  # another clause shows that the time is the present
         self.held_pairs = held_pairs
         self.only_held = only_held
         ev, rare = lex.everyday, lex.rare
@@ -85,7 +86,7 @@ class VerbGroups(Phrases):
     def entry(self, pool: str = "all", cls: str = "") -> Entry:
         """A verb entry. `cls` restricts the kind of subject."""
         common, rare = self.pools[pool]
-        rate = 0.12 if pool == "irregular" else 0.10 + 0.35 * self.open
+        rate = 0.08 if pool == "irregular" else 0.07 + 0.28 * self.open
         for _ in range(40):
             e = (rare if self.chance(rate) else common).pick(self.rng)
             if not cls or e.subj in (cls, "any"):
@@ -175,7 +176,9 @@ class VerbGroups(Phrases):
             return w
         w = W(v.s if subj.third else v.lemma)
         if self.wants("s_missing") and subj.third and subj.firm:
-            if v.lemma == v.past or v.lemma in self.past_forms:
+            if (v.lemma == v.past and not self.clear_present) or v.lemma in self.past_forms - {
+                v.past
+            }:
                 raise Retry
             wrong = self.rng.choice(v.s_wrong) if v.s_wrong and self.chance(0.12) else v.lemma
             self.plant(w, wrong, v.lemma, explain.s_missing(wrong, v.s))
@@ -289,7 +292,9 @@ class VerbGroups(Phrases):
             if not neg and not q:
                 return Group(None, self.midadv(), [self.simple(subj, v, past)])
             aux = self.do(subj, past, nt)
-            return Group(aux, tail + self.midadv(0.05), [self.base(v, aux.right)])
+            return Group(
+                aux, tail + (self.midadv(0.05) if not neg else []), [self.base(v, aux.right)]
+            )
         if g in {"perf", "perfprog"}:
             never = neg and not q and self.chance(0.25)
             aux2 = self.have(subj, past, nt and not never, c)
@@ -334,7 +339,7 @@ class VerbGroups(Phrases):
                 return Group(
                     surf, [*tail, "have"], [self.participle(v, "have", comp, False, False, False)]
                 )
-            return Group(surf, tail + self.midadv(0.08), [self.base(v, m)])
+            return Group(surf, tail + (self.midadv(0.08) if not neg else []), [self.base(v, m)])
         if g == "going":
             aux2 = self.be(subj, past, nt, c)
             return Group(aux2, [*tail, "going", "to"], [self.base(v, "to")])
