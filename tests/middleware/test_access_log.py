@@ -1,0 +1,94 @@
+"""One line a request, however it ends, without a word of the client's."""
+
+import asyncio
+import json
+import logging
+from typing import Any
+
+import pytest
+from starlette.types import Receive, Scope, Send
+
+from miniserve.middleware.access_log import AccessLog
+from tests.asgi import Inner, call, chunk, scope_for
+
+pytestmark = pytest.mark.anyio
+
+CANARY = "qZjXw"
+
+
+@pytest.fixture
+def lines(caplog: pytest.LogCaptureFixture) -> Any:
+    """A function that gives the access log so far, one dictionary a line."""
+    caplog.set_level(logging.INFO, "miniserve.access")
+    return lambda: [
+        json.loads(record.getMessage())
+        for record in caplog.records
+        if record.name == "miniserve.access"
+    ]
+
+
+async def test_a_line_says_who_what_and_how_long(lines: Any) -> None:
+    scope = scope_for(state={"request_id": "abc"}, client=("10.1.2.3", 5))
+    await call(AccessLog(Inner()), scope)
+    [line] = lines()
+    assert line.pop("duration_ms") >= 0
+    assert line.pop("time").endswith("+00:00")
+    assert line == {
+        "request_id": "abc",
+        "client": "10.1.2.3",
+        "method": "POST",
+        "route": "unmatched",
+        "status": 200,
+    }
+
+
+async def test_nothing_that_the_client_made_up_is_in_the_line(
+    lines: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    scope = scope_for(
+        f"/{CANARY}",
+        CANARY,
+        query_string=CANARY.encode(),
+        headers=[(b"user-agent", CANARY.encode()), (CANARY.encode(), CANARY.encode())],
+    )
+    await call(AccessLog(Inner()), scope, [chunk(CANARY.encode())])
+    [line] = lines()
+    assert (line["method"], line["route"]) == ("OTHER", "unmatched")
+    assert CANARY not in caplog.text
+
+
+async def test_an_unexpected_error_becomes_a_500_with_a_line_and_a_traceback(
+    lines: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    scope = scope_for(state={"request_id": "abc"})
+    answer = await call(AccessLog(Inner(error=KeyError("why"))), scope)
+    assert (answer.status, answer.json["type"]) == (500, "urn:miniserve:internal")
+    assert "why" not in str(answer.json)
+    [line] = lines()
+    assert line["status"] == 500
+    [record] = [r for r in caplog.records if r.name == "miniserve.error"]
+    assert record.exc_info is not None
+    assert record.exc_info[0] is KeyError
+    assert "abc" in record.getMessage()
+
+
+async def test_an_error_after_half_an_answer_is_passed_on(lines: Any) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise KeyError("too late")
+
+    with pytest.raises(KeyError):
+        await call(AccessLog(app), scope_for())
+    assert [line["status"] for line in lines()] == [200]
+
+
+async def test_a_request_that_is_cancelled_has_its_line(lines: Any) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(call(AccessLog(app), scope_for()))
+    await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert [line["status"] for line in lines()] == [499]

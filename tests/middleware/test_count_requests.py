@@ -1,0 +1,54 @@
+"""Every request is counted once, under few labels."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from starlette.types import Receive, Scope, Send
+
+from miniserve.metrics import Metrics
+from miniserve.middleware.count_requests import CountRequests
+from tests.asgi import Inner, call, scope_for
+
+pytestmark = pytest.mark.anyio
+
+
+def counts(metrics: Metrics) -> dict[tuple[str, ...], float]:
+    [family] = metrics.http_requests.collect()
+    return {
+        (s.labels["method"], s.labels["route"], s.labels["status"]): s.value
+        for s in family.samples
+        if s.name.endswith("_total")
+    }
+
+
+def in_flight(metrics: Metrics) -> float | None:
+    return metrics.registry.get_sample_value("miniserve:http_requests_in_flight")
+
+
+async def test_answers_errors_and_cancellations_are_counted() -> None:
+    metrics = Metrics()
+    await call(CountRequests(Inner(), metrics), scope_for())
+    with pytest.raises(KeyError):
+        await call(CountRequests(Inner(error=KeyError()), metrics), scope_for())
+
+    async def endless(scope: Scope, receive: Receive, send: Send) -> None:
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(call(CountRequests(endless, metrics), scope_for()))
+    await asyncio.sleep(0.01)
+    assert in_flight(metrics) == 1
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert in_flight(metrics) == 0
+    route = ("POST", "unmatched")
+    assert counts(metrics) == {(*route, "200"): 1, (*route, "500"): 1, (*route, "499"): 1}
+
+
+async def test_labels_are_bounded_whatever_clients_make_up() -> None:
+    metrics = Metrics()
+    for index in range(50):
+        changes: dict[str, Any] = {"path": f"/made-up-{index}", "method": f"MADE{index}"}
+        await call(CountRequests(Inner(), metrics), scope_for() | changes)
+    assert counts(metrics) == {("OTHER", "unmatched", "200"): 50}
