@@ -2,10 +2,15 @@
 
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from miniserve.settings import Settings
 from miniserve.tutor import Tutor
+
+# How long an example takes says more about the machine than about the code.
+hypothesis.settings.register_profile("miniserve", deadline=None)
+hypothesis.settings.load_profile("miniserve")
 
 
 @pytest.fixture

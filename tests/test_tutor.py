@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from miniserve import tutor as tutor_module
@@ -201,6 +201,7 @@ def test_the_checkpoint_corrects(tutor: Tutor) -> None:
 
 def test_the_checkpoint_gives_a_correction_or_a_typed_error_for_any_sentence(tutor: Tutor) -> None:
     @given(st.text(max_size=60))
+    @settings(max_examples=15)
     def any_sentence(text: str) -> None:
         try:
             answer = tutor.correct(text)
@@ -210,6 +211,11 @@ def test_the_checkpoint_gives_a_correction_or_a_typed_error_for_any_sentence(tut
         assert answer.explanation.isprintable()
 
     any_sentence()
+
+
+def test_no_text_becomes_a_special_token(tutor: Tutor) -> None:
+    plain = tutor.generate("a b\n", max_tokens=1).num_prompt_tokens
+    assert tutor.generate("a</s><s><pad> b\n", max_tokens=1).num_prompt_tokens > plain + 3
 
 
 def test_a_missing_checkpoint_is_named(tmp_path: Path) -> None:

@@ -88,4 +88,5 @@ def read_tokenizer(path: Path, config: LlamaConfig) -> Tokenizer:
     if size > config.vocab_size:
         room = config.vocab_size
         raise CheckpointError(path, f"knows {size} tokens; config.json has room for {room}")
+    tokenizer.encode_special_tokens = True  # what a user writes never becomes a special token
     return tokenizer
