@@ -246,18 +246,17 @@ class Engine(BatchingClient):
             core = self._open_core()
             on_loop(_resolve, loaded, core)
             run_loop(core, inbox, lambda delivery: on_loop(self._deliver, delivery))
-        except BaseException as error:  # a scheduler that raises ends the engine, and no wait
-            logger.exception("The engine has died")
+        except BaseException as error:
             on_loop(self._die, loaded, error)
 
     def _die(self, loaded: asyncio.Future[EngineCore], error: BaseException) -> None:
-        if not loaded.done():
-            loaded.set_exception(
-                error if isinstance(error, Exception) else SystemError(repr(error))
-            )
+        """The thread has ended: loading raised, or the scheduler did. No wait outlives it."""
+        if not loaded.done():  # only an Exception may be raised through an event loop
+            known = isinstance(error, Exception)
+            loaded.set_exception(error if known else SystemError(repr(error)))
         elif self._state is not EngineState.STOPPED:
-            reason = f"The engine has died: {type(error).__name__}: {error}"
-            self._end(EngineState.FAILED, reason)
+            logger.error("The engine has died", exc_info=error)
+            self._end(EngineState.FAILED, f"The engine has died: {type(error).__name__}: {error}")
 
 
 def _resolve(loaded: asyncio.Future[EngineCore], core: EngineCore) -> None:

@@ -374,6 +374,25 @@ async def test_stop_does_not_wait_for_ever_for_a_step_that_does_not_end(
         model_of(engine).gate.set()
 
 
+async def test_an_engine_that_dies_while_it_is_being_stopped_is_stopped() -> None:
+    async with running() as engine:
+        assert engine.core is not None
+
+        def update(*_: Any) -> Any:
+            raise LookupError
+
+        engine.core.scheduler.update = update  # type: ignore[method-assign]
+        model_of(engine).gate.clear()
+        task = ask(engine)
+        await asyncio.sleep(0.005)
+        stopping = asyncio.create_task(engine.stop())
+        await asyncio.wait([task])
+        model_of(engine).gate.set()
+        await stopping
+        await asyncio.sleep(0)
+        assert engine.status().state is EngineState.STOPPED
+
+
 class SlowToOpen:
     """An `open_core` that waits for its gate."""
 
@@ -396,6 +415,7 @@ async def test_an_engine_that_is_given_up_while_it_loads_leaves_nothing_behind(h
     if how == "cancel":
         await cancel(starting)
         open_core.gate.set()
+        await until(lambda: engine._thread is not None and not engine._thread.is_alive())
         await engine.stop()
     else:
         stopping = asyncio.create_task(engine.stop())
