@@ -1,7 +1,8 @@
-"""Colours, chosen once: the same mode has the same colour in every chapter.
+"""Colours, chosen once: the same mode has the same colour and the same dash in every chapter.
 
 The eight colours are Okabe and Ito's, which colour-blind readers can tell apart ("Color Universal
-Design", 2008). Text and axes are a grey that can be read on JupyterLab's light and dark themes.
+Design", 2008). Text and axes are a grey that can be read on JupyterLab's light and dark themes; in
+JupyterLab itself `STYLE` gives them the theme's own text colour.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ BLUE = "#0072B2"
 VERMILLION = "#D55E00"
 PINK = "#CC79A7"
 
-TEXT = "#808080"
+TEXT = "#7a7a7a"
 GRID = "rgba(128, 128, 128, 0.25)"
+CLEAR = "rgba(0, 0, 0, 0)"
 
 MODE_COLOURS = {
     "sync": VERMILLION,
@@ -28,5 +30,42 @@ MODE_COLOURS = {
 }
 """One colour for each serving mode."""
 
+MODE_DASHES = {
+    "sync": "dot",
+    "async": "dashdot",
+    "static": "dash",
+    "continuous": "solid",
+}
+"""One dash for each serving mode, where several modes share a plot: colour never stands alone."""
+
 REQUEST_COLOURS: Sequence[str] = (BLUE, ORANGE, GREEN, PINK, SKY_BLUE, VERMILLION, YELLOW)
 """Colours that requests take in turn in a timeline."""
+
+
+def mode_colour(mode: str) -> str:
+    """Return the colour of a serving mode; grey for what is not one."""
+    return MODE_COLOURS.get(mode, TEXT)
+
+
+def lighter(colour: str, share: float = 0.55) -> str:
+    """Mix a `#rrggbb` colour with white; `share` of 1 is white."""
+    channels = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return "#" + "".join(f"{round(c + (255 - c) * share):02x}" for c in channels)
+
+
+def translucent(colour: str, opacity: float) -> str:
+    """Give a `#rrggbb` colour an opacity between 0 and 1."""
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red}, {green}, {blue}, {opacity:g})"
+
+
+def darker(colour: str, share: float = 0.45) -> str:
+    """Mix a `#rrggbb` colour with black; `share` of 1 is black."""
+    channels = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return "#" + "".join(f"{round(c * (1 - share)):02x}" for c in channels)
+
+
+def ink(colour: str) -> str:
+    """Return black or white, whichever can be read on a `#rrggbb` colour."""
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 140 else "black"

@@ -1,8 +1,8 @@
 """What every panel is: a widget for a live notebook, a picture for a reader without a kernel.
 
-A panel's rich display carries three forms: the widget itself, a PNG (shown where no kernel runs: in a
-code-hosting site's preview, or in an untrusted copy), and one fixed line of text, which is all that
-`pytest --nbval` compares.
+A panel's rich display carries three forms: the widget itself, a PNG (shown where no kernel runs: in
+a code-hosting site's preview, or in an untrusted copy), and one fixed line of text, which is all
+that `pytest --nbval` compares.
 """
 
 from __future__ import annotations

@@ -1,0 +1,253 @@
+"""Curves, strips and lines as Plotly figures: data in, figure out. No widget, no clock, no server.
+
+A figure is a layout and a list of *traces* as plain dictionaries. Both a still figure and a live
+panel are drawn from the same dictionaries: `figure` makes the one, `miniserve.widgets.canvas` keeps
+the other up to date. Backgrounds are transparent; units stand on the axes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import plotly.graph_objects as go
+
+from miniserve.widgets.curves import QUANTILES, Curve, ms
+from miniserve.widgets.palette import (
+    CLEAR,
+    GRID,
+    MODE_DASHES,
+    TEXT,
+    translucent,
+)
+
+Spec: TypeAlias = dict[str, Any]
+
+LATENCY_RANGE_MS = (3.0, 10_000.0)
+"""What a live latency axis spans. It does not follow the data: a moving axis cannot be read."""
+
+_TICKS_MS = (1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_000)
+
+
+def base_layout(height: int, **more: Any) -> Spec:
+    """Return the layout that all figures share; `height` in pixels, the width is the page's."""
+    return {
+        "template": "none",
+        "height": height,
+        "autosize": True,
+        "paper_bgcolor": CLEAR,
+        "plot_bgcolor": CLEAR,
+        "font": {"color": TEXT, "size": 12, "family": "system-ui, sans-serif"},
+        "margin": {"l": 64, "r": 18, "t": 12, "b": 44},
+        "showlegend": False,
+        "hoverlabel": {"font": {"size": 12}, "align": "left"},
+        **more,
+    }
+
+
+def axis(title: str = "", **more: Any) -> Spec:
+    """Return an axis that reads on light and dark pages."""
+    return {
+        "title": {"text": title, "standoff": 8, "font": {"size": 12}},
+        "gridcolor": GRID,
+        "linecolor": TEXT,
+        "zeroline": False,
+        "showline": True,
+        "ticks": "outside",
+        "tickcolor": TEXT,
+        "ticklen": 4,
+        "fixedrange": True,
+        **more,
+    }
+
+
+def latency_axis(range_ms: tuple[float, float] = LATENCY_RANGE_MS, **more: Any) -> Spec:
+    """Return a logarithmic axis of latencies, in milliseconds."""
+    low, high = range_ms
+    ticks = [tick for tick in _TICKS_MS if low <= tick <= high]
+    return axis(
+        "latency (ms, logarithmic)",
+        type="log",
+        range=[math.log10(low), math.log10(high)],
+        tickvals=ticks,
+        ticktext=[f"{tick}" if tick < 1_000 else f"{tick // 1_000} s" for tick in ticks],
+        **more,
+    )
+
+
+def share_axis(**more: Any) -> Spec:
+    """Return the vertical axis of a CDF, with room above 1 for the mark of the p99."""
+    return axis(
+        "share of requests",
+        range=[0, 1.09],
+        tickvals=[0, 0.25, 0.5, 0.75, 0.95],
+        ticktext=["0", "25 %", "50 %", "75 %", "95 %"],
+        **more,
+    )
+
+
+_ROLE_LINES: dict[str, Spec] = {
+    "live": {"width": 3.5, "dash": "solid"},
+    "saved": {"width": 2.5},
+    "pinned": {"width": 2, "dash": "dash"},
+    "preview": {"width": 2, "dash": "dot"},
+    "before": {"width": 1.2, "dash": "solid"},
+}
+
+_SYMBOLS = ("circle", "diamond", "square")
+_PLACES = ("bottom right", "bottom right", "top left")
+
+
+def cdf_traces(
+    curve: Curve,
+    *,
+    range_ms: tuple[float, float] = LATENCY_RANGE_MS,
+    labelled: bool = False,
+    axes: tuple[str, str] = ("x", "y"),
+) -> list[Spec]:
+    """Return the two traces of a curve: its line, and marks at p50, p95 and p99.
+
+    Args:
+        curve: what to draw; without samples both traces are empty.
+        range_ms: what the axis spans, so that a label near its end is cut short.
+        labelled: whether the marks say their values.
+        axes: Plotly's names of the axes.
+    """
+    x, share = curve.points()
+    place = {"xaxis": axes[0], "yaxis": axes[1]}
+    line = {"color": curve.drawn_colour, **_ROLE_LINES[curve.role]}
+    line.setdefault("dash", MODE_DASHES.get(curve.mode, "solid"))
+    name = f"{curve.badge} {curve.label}".strip()
+    steps: Spec = {
+        "type": "scatter",
+        "mode": "lines",
+        "name": name,
+        "x": x,
+        "y": share,
+        "line": {"shape": "hv", **line},
+        "hovertemplate": f"{name}<br>%{{y:.1%}} within %{{x:.0f}} ms<extra></extra>",
+        **place,
+    }
+    return [steps, {**_marks(curve, range_ms, labelled), "name": name, **place}]
+
+
+def _marks(curve: Curve, range_ms: tuple[float, float], labelled: bool) -> Spec:
+    values = [curve.percentile(q).value * 1e3 for q in QUANTILES] if curve.n else []
+    if curve.role in ("before", "preview") and not labelled:
+        values = []
+    low, high = (math.log10(limit) for limit in range_ms)
+    texts = []
+    for q, value in zip(QUANTILES, values, strict=False):
+        near_the_end = (math.log10(max(value, 1e-3)) - low) / (high - low) > 0.8
+        texts.append(f"p{q * 100:.0f}" + ("" if near_the_end else f" {ms(value / 1e3)}"))
+    if not labelled:
+        texts = [curve.badge, "", ""][: len(values)]
+    return {
+        "type": "scatter",
+        "mode": "markers+text",
+        "x": values,
+        "y": [curve.share_at(q) for q in QUANTILES][: len(values)],
+        "text": texts,
+        "textposition": list(_PLACES)[: len(values)],
+        "textfont": {"size": 12, "color": TEXT},
+        "cliponaxis": False,
+        "marker": {
+            "symbol": list(_SYMBOLS)[: len(values)],
+            "size": 9 if labelled or curve.role == "saved" else 7,
+            "color": curve.drawn_colour,
+            "line": {"width": 1, "color": "white"},
+        },
+        "hovertemplate": "%{fullData.name}<br>%{x:.1f} ms<extra></extra>",
+    }
+
+
+def nice_ceiling(value: float) -> float:
+    """Return the next of 1, 2, 5, 10, 20, 50, … that is not below `value` (at least 5)."""
+    value = max(value, 5.0)
+    power = 10.0 ** math.floor(math.log10(value))
+    return next(step * power for step in (1, 2, 5, 10) if step * power >= value * 0.999)
+
+
+@dataclass(frozen=True)
+class Strip:
+    """A number over time, in a low plot of its own."""
+
+    label: str
+    times_s: Sequence[float]
+    values: Sequence[float]
+    colour: str = TEXT
+
+
+def strip_trace(strip: Strip, number: int) -> Spec:
+    """Return the trace of a strip on the axes `x{number}`, `y{number}`."""
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": strip.label,
+        "x": list(strip.times_s),
+        "y": list(strip.values),
+        "line": {"color": strip.colour, "width": 1.5, "shape": "hv"},
+        "fill": "tozeroy",
+        "fillcolor": translucent(strip.colour, 0.2),
+        "xaxis": f"x{number}",
+        "yaxis": f"y{number}",
+        "hovertemplate": f"{strip.label}: %{{y:.0f}}<extra></extra>",
+    }
+
+
+def figure(traces: Sequence[Spec], layout: Spec) -> go.Figure:
+    """Put traces and a layout together."""
+    return go.Figure(data=list(traces), layout=layout)
+
+
+def cdf_figure(
+    curves: Sequence[Curve],
+    *,
+    range_ms: tuple[float, float] = LATENCY_RANGE_MS,
+    height: int = 340,
+) -> go.Figure:
+    """Return the latency CDFs of several runs, with marks at p50, p95 and p99."""
+    traces = [trace for curve in curves for trace in cdf_traces(curve, range_ms=range_ms)]
+    layout = base_layout(height, xaxis=latency_axis(range_ms), yaxis=share_axis())
+    return figure(traces, layout)
+
+
+def strips_layout(strips: Sequence[str], left: float, seconds: float) -> Spec:
+    """Return axes for strips, one above the other, right of `left` (a share of the width).
+
+    The first strip is on top, on the axes `x2` and `y2`. Time runs from `-seconds` to 0: now.
+    """
+    layout: Spec = {"annotations": []}
+    gap, count = 0.14, len(strips)
+    tall = (1.0 - gap * (count - 1)) / max(count, 1)
+    for index, label in enumerate(strips):
+        number, top = index + 2, 1.0 - index * (tall + gap)
+        last = index == count - 1
+        layout[f"xaxis{number}"] = axis(
+            "seconds ago" if last else "",
+            domain=[left, 1.0],
+            anchor=f"y{number}",
+            range=[-seconds, 0],
+            showticklabels=last,
+            tickvals=[-seconds, -seconds / 2, 0],
+            ticktext=[f"{seconds:g}", f"{seconds / 2:g}", "now"],
+        )
+        layout[f"yaxis{number}"] = axis(
+            domain=[max(top - tall, 0.0), top], anchor=f"x{number}", range=[0, 5], nticks=3
+        )
+        layout["annotations"].append(
+            {
+                "text": label,
+                "x": left,
+                "y": top,
+                "xref": "paper",
+                "yref": "paper",
+                "xanchor": "left",
+                "yanchor": "bottom",
+                "showarrow": False,
+                "font": {"size": 12, "color": TEXT},
+            }
+        )
+    return layout

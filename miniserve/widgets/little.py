@@ -1,0 +1,40 @@
+"""Little's law on a running load: L measured beside λ·W, in one line of HTML. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from miniserve.latency import LatencyRecord
+from miniserve.queueing.little import Little, intervals_of, littles_law
+from miniserve.widgets.curves import ms
+
+SHORTEST_S = 2.0
+"""A shorter window is all edges."""
+
+
+def measure(records: Sequence[LatencyRecord], now: float) -> Little | None:
+    """Measure L, λ and W over the requests of a setting; None while there is too little to see.
+
+    The window ends before `now` (seconds, on the records' clock) by the longest stay that was
+    seen, so that nearly every request sent inside it has its record by then.
+    """
+    intervals = intervals_of(records)
+    if not intervals:
+        return None
+    start = min(sent for sent, _ in intervals)
+    end = now - max(done - sent for sent, done in intervals)
+    if end - start < SHORTEST_S:
+        return None
+    return littles_law(intervals, start, end)
+
+
+def little_line(little: Little | None) -> str:
+    """Say in one line what was measured."""
+    if little is None:
+        return "<span class='miniserve-note'>L, λ and W: a few seconds of load are needed.</span>"
+    return (
+        f"Measured <b>L = {little.L:.2f}</b> in flight. "
+        f"<b>λ·W</b> = {little.rate:.1f}/s × {ms(little.W)} = <b>{little.product:.2f}</b> "
+        f"<span class='miniserve-note'>(window {little.end - little.start:.0f} s, "
+        f"{little.arrivals} requests)</span>"
+    )

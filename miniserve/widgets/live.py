@@ -1,0 +1,150 @@
+"""What panels that move have in common: frames on the kernel's event loop, and a clean end.
+
+The load runs in threads of its own. Drawing runs as one task on the kernel's loop, about five times
+a second and only while something changes. A widget's callback may come in any thread, so all it
+does is set values and ask for frames.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import html
+from typing import Any
+
+import ipywidgets
+
+from miniserve.widgets.panel import Panel
+
+FRAME_S = 0.2
+"""Seconds from one frame to the next."""
+
+
+class LivePanel(Panel):
+    """A panel that draws itself again and again while `frame` says that there is more to come.
+
+    It belongs to the cell that made it: when that cell runs again, the panel closes itself first.
+    """
+
+    def __init__(self, root: ipywidgets.DOMWidget, *, name: str, text: str) -> None:
+        super().__init__(root, name=name, text=text)
+        self._loop = _running_loop()
+        self._frames: asyncio.Task[None] | None = None
+        self._failure: BaseException | None = None
+        self._closed = False
+        self._forget_cell = _close_with_cell(self)
+
+    def frame(self) -> bool:
+        """Draw what has changed; return whether there will be more to draw soon."""
+        raise NotImplementedError
+
+    def complain(self, words: str) -> None:
+        """Show the learner a sentence about what went wrong. Called on the kernel's loop."""
+        raise NotImplementedError
+
+    def wake(self) -> None:
+        """Ask for frames, from any thread. Without an event loop there is nothing to draw on."""
+        if self._loop is not None and not self._closed:
+            with contextlib.suppress(RuntimeError):  # the kernel's loop has been closed
+                self._loop.call_soon_threadsafe(self._start_frames)
+
+    def require_loop(self) -> None:
+        """Find the event loop to draw on. Raises RuntimeError outside of a notebook's cell."""
+        if self._loop is None or self._loop.is_closed():
+            self._loop = _running_loop()
+        if self._loop is None:
+            raise RuntimeError("a live panel needs a running event loop: use it in a notebook")
+
+    async def rest(self, timeout_s: float) -> None:
+        """Wait until nothing moves any more. Raises TimeoutError, or what went wrong in a frame."""
+        await asyncio.sleep(0)  # a wake-up that was just asked for comes first
+        if self._frames is not None:
+            done, _ = await asyncio.wait([self._frames], timeout=timeout_s)
+            if not done:
+                raise TimeoutError(f"the panel was still busy after {timeout_s:g} s")
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
+
+    def close(self) -> None:
+        """Stop the frames and take the widget off the page; safe to call twice."""
+        if self._closed:
+            return
+        self._closed = True
+        self._forget_cell()
+        if self._loop is not None and self._frames is not None:
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._frames.cancel)
+        super().close()
+
+    def _start_frames(self) -> None:
+        if not self._closed and (self._frames is None or self._frames.done()):
+            assert self._loop is not None
+            self._frames = self._loop.create_task(self._run_frames(), name=f"frames {self.text}")
+
+    async def _run_frames(self) -> None:
+        while not self._closed:
+            try:
+                more = self.frame()
+            except Exception as error:  # a background task never prints: the panel says it
+                self._failure = error
+                self.complain(f"The panel has stopped: {type(error).__name__}: {error}")
+                return
+            if not more:
+                return
+            await asyncio.sleep(FRAME_S)
+
+
+class Notice:
+    """One line of text under a panel that screen readers read out when it changes."""
+
+    def __init__(self) -> None:
+        self.widget = ipywidgets.HTML(layout=ipywidgets.Layout(min_height="26px", width="auto"))
+        self.say("")
+
+    def say(self, words: str, *, warning: bool = False) -> None:
+        """Replace the line."""
+        mark = "⚠ " if warning and words else ""
+        kind = "miniserve-warning" if warning else "miniserve-note"
+        value = f"<div class='{kind}' role='status'>{mark}{html.escape(words)}</div>"
+        if self.widget.value != value:
+            self.widget.value = value
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def _close_with_cell(panel: LivePanel) -> Any:
+    """Close the panel when the cell that runs now is run again; return what undoes that."""
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return lambda: None
+    shell: Any = get_ipython()
+    cell_id = _cell_id(shell)
+    if cell_id is None:
+        return lambda: None
+
+    def before_cell(info: Any) -> None:
+        if info.cell_id == cell_id:
+            panel.close()
+
+    def forget() -> None:
+        with contextlib.suppress(ValueError):
+            shell.events.unregister("pre_run_cell", before_cell)
+
+    shell.events.register("pre_run_cell", before_cell)
+    return forget
+
+
+def _cell_id(shell: Any) -> str | None:
+    """The notebook cell that runs now; front ends without cell ids give None."""
+    if not hasattr(shell, "get_parent"):
+        return None
+    parent = shell.get_parent() or {}
+    cell_id = parent.get("metadata", {}).get("cellId")
+    return cell_id if isinstance(cell_id, str) else None

@@ -1,0 +1,276 @@
+"""A load on one of several servers, steered while it runs: the part of a panel without widgets.
+
+Its threads are those of `miniserve.loadtest.BackgroundLoad`. Everything here may be called from any
+thread and returns at once, but for `close`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+from miniserve.latency import LatencyRecord
+from miniserve.loadtest import BackgroundLoad, Target
+from miniserve.widgets.controls import Setting
+
+TIMEOUT_S = 10.0
+"""How long a request of a panel may take; longer ones count as failed."""
+
+DRAIN_S = 1.0
+"""How long Stop waits for requests in flight."""
+
+SETTLE_S = 4.0
+"""Longest wait for requests of the old setting before the curve of the new one begins."""
+
+WINDOW = 2_000
+"""The most requests that a live curve is drawn from, the newest ones."""
+
+UNFINISHED = "unfinished"
+
+
+class HasUrl(Protocol):
+    """A server that knows its address, such as a `BackgroundServer`."""
+
+    @property
+    def url(self) -> str:
+        """The base URL."""
+
+
+class HasStatus(Protocol):
+    """An engine that can say how many requests wait."""
+
+    def status(self) -> Any:
+        """Return something with `num_waiting`."""
+
+
+Server: TypeAlias = str | HasUrl
+Configure: TypeAlias = Callable[..., object]
+
+
+def url_of(server: Server) -> str:
+    """Return the address of a server as it is now (it may have been started again)."""
+    return server if isinstance(server, str) else server.url
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What became of the requests of a run. `given_up`: still in flight some time after Stop."""
+
+    offered: int = 0
+    answered: int = 0
+    shed: int = 0
+    failed: int = 0
+    given_up: int = 0
+    in_flight: int = 0
+
+
+class Session:
+    """One run after another on the servers of a panel.
+
+    Args:
+        servers: by mode.
+        sentences: sent in turn.
+        configure: by mode; called with a setting's `server_changes`.
+        seed: of the arrivals; each run begins with the same ones.
+        probe: a path that is read ten times a second while the load runs, to see whether the
+            server's event loop is free.
+    """
+
+    def __init__(
+        self,
+        servers: Mapping[str, Server],
+        sentences: Sequence[str],
+        *,
+        configure: Mapping[str, Configure],
+        seed: int = 0,
+        probe: str | None = None,
+    ) -> None:
+        self._servers = dict(servers)
+        self._sentences = list(sentences)
+        self._configure = dict(configure)
+        self._seed = seed
+        self._probe_path = probe
+        self._lock = threading.Lock()
+        self._load: BackgroundLoad | None = None
+        self._probe: BackgroundLoad | None = None
+        self._live: list[BackgroundLoad] = []
+        self._stoppers: list[threading.Thread] = []
+        self._errors: list[str] = []
+        self._counter: Counter[str] = Counter()
+        self._since = 0.0
+        self._changed_at: float | None = None
+        self._old_left = 0
+        self._ends_at: float | None = None
+        self._ended_at: float | None = None
+        self.setting = Setting()
+
+    @property
+    def running(self) -> bool:
+        """Whether requests are being sent or awaited."""
+        return bool(self._live) and self._load is not None and self._load.running
+
+    @property
+    def busy(self) -> bool:
+        """Whether a load runs, is about to be tidied up, or is being stopped."""
+        return bool(self._live) or any(thread.is_alive() for thread in self._stoppers)
+
+    def start(
+        self, setting: Setting, *, n: int | None = None, seconds: float | None = None
+    ) -> None:
+        """Begin a run: for `n` requests, for so many seconds, or until `stop`.
+
+        Raises RuntimeError if a server has not been started.
+        """
+        self.stop()
+        url = url_of(self._servers[setting.mode])
+        self._errors = []
+        self._counter = counter = Counter[str]()
+        self._since, self._changed_at = 0.0, None
+        self._ends_at, self._ended_at = seconds, None
+        self.setting = setting
+        self._configure_server(setting)
+        self._load = BackgroundLoad(
+            url,
+            self._sentences,
+            setting.rate,
+            seed=self._seed,
+            n=n,
+            timeout_s=TIMEOUT_S,
+            drain_s=DRAIN_S,
+            keep=20_000,
+            on_record=lambda record: self._count(counter, record),
+        )
+        self._live = [self._load]
+        if self._probe_path is not None:
+            target = Target(url, self._probe_path, "GET", None)
+            self._probe = BackgroundLoad(
+                target, [""], 10.0, seed=1, timeout_s=TIMEOUT_S, drain_s=DRAIN_S, keep=400
+            )
+            self._live.append(self._probe)
+        for load in self._live:
+            load.start()
+
+    def apply(self, setting: Setting) -> None:
+        """Act on the running load and on the server at once; the curve begins afresh."""
+        before, self.setting = self.setting, setting
+        if self.running and setting.mode != before.mode:
+            self.start(setting)
+            return
+        self._configure_server(setting)
+        if self.running and self._load is not None:
+            with self._lock:
+                self._changed_at = self._load.now()
+                self._old_left = self._load.in_flight
+            self._load.rate = setting.rate
+
+    def poll(self) -> None:
+        """Look at the clock: tidy up a run that is over, and begin the curve when it is time."""
+        if self._load is None or not self._live:
+            return
+        now = self._load.now()
+        if not self._load.running or (self._ends_at is not None and now >= self._ends_at):
+            self.stop()
+        with self._lock:
+            if self._changed_at is not None and (
+                self._old_left <= 0 or now - self._changed_at > SETTLE_S
+            ):
+                self._since, self._changed_at = now, None
+
+    def stop(self) -> None:
+        """Send no more; what is in flight gets a moment to end. Returns at once."""
+        loads, self._live = self._live, []
+        if self._load in loads and self._load is not None:
+            self._ended_at = self._load.now()
+        with self._lock:
+            if self._changed_at is not None:
+                self._since, self._changed_at = self._changed_at, None
+        self._stoppers = [thread for thread in self._stoppers if thread.is_alive()]
+        for load in loads:
+            thread = threading.Thread(
+                target=self._end, args=(load,), name="miniserve-stop", daemon=True
+            )
+            self._stoppers.append(thread)
+            thread.start()
+
+    def close(self) -> None:
+        """Stop, and wait until no thread and no socket is left."""
+        self.stop()
+        for thread in self._stoppers:
+            thread.join(DRAIN_S + 10.0)
+
+    def now(self) -> float:
+        """Return the time on the clock of the records, in seconds; it stops with the load."""
+        if self._load is None:
+            return 0.0
+        return self._ended_at if self._ended_at is not None else self._load.now()
+
+    @property
+    def settling(self) -> int:
+        """Requests of the setting before that are still on their way; 0 once the curve begins."""
+        return 0 if self._changed_at is None else max(self._old_left, 1)
+
+    @property
+    def records(self) -> list[LatencyRecord]:
+        """The ended requests that belong to the setting of now, the newest `WINDOW` of them."""
+        if self._load is None or self._changed_at is not None:
+            return []
+        since = self._since
+        newest = self._load.records[-2 * WINDOW :]
+        kept = [r for r in newest if r.intended >= since and r.error != UNFINISHED]
+        return kept[-WINDOW:]
+
+    @property
+    def all_records(self) -> list[LatencyRecord]:
+        """All ended requests of the run, under whatever setting."""
+        return [] if self._load is None else self._load.records
+
+    @property
+    def counts(self) -> Counts:
+        """Counts since the run began, whatever was changed on the way."""
+        in_flight = self._load.in_flight if self._load is not None else 0
+        ended = dict(self._counter)
+        return Counts(offered=sum(ended.values()) + in_flight, in_flight=in_flight, **ended)
+
+    @property
+    def probed(self) -> list[tuple[float, float]]:
+        """The probe's answers of late as (seconds ago, latency in seconds)."""
+        probe = self._probe
+        if probe is None or probe not in self._live:
+            return []
+        now = probe.now()
+        return [(now - r.done, r.latency) for r in probe.records if r.done is not None]
+
+    @property
+    def errors(self) -> list[str]:
+        """What went wrong with the load itself, in words."""
+        return list(self._errors)
+
+    def _count(self, counter: Counter[str], record: LatencyRecord) -> None:
+        """Called in the load's thread as each request ends."""
+        counter[outcome(record)] += 1
+        with self._lock:
+            if self._changed_at is not None and record.intended < self._changed_at:
+                self._old_left -= 1
+
+    def _configure_server(self, setting: Setting) -> None:
+        configure = self._configure.get(setting.mode)
+        if configure is not None and setting.server_changes:
+            configure(**setting.server_changes)
+
+    def _end(self, load: BackgroundLoad) -> None:
+        try:
+            load.stop()
+        except Exception as error:
+            self._errors.append(f"{type(error).__name__}: {error}")
+
+
+def outcome(record: LatencyRecord) -> str:
+    """Say in one word what became of a request; the words are the fields of `Counts`."""
+    if record.ok:
+        return "answered"
+    if record.shed:
+        return "shed"
+    return "given_up" if record.error == UNFINISHED else "failed"

@@ -1,0 +1,129 @@
+"""The same figures as stills, drawn with matplotlib: what a reader without a kernel sees. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from miniserve.widgets.curves import QUANTILES, Curve, ms
+from miniserve.widgets.figures import LATENCY_RANGE_MS
+from miniserve.widgets.lines import Line, line_colours
+from miniserve.widgets.palette import MODE_DASHES, TEXT
+
+_LINE_STYLES = {"solid": "-", "dash": "--", "dot": ":", "dashdot": "-."}
+_ROLE_STYLES = {"live": "-", "pinned": "--", "preview": ":", "before": "-"}
+_ROLE_WIDTHS = {"live": 2.8, "saved": 2.2, "pinned": 1.8, "preview": 1.8, "before": 1.0}
+_TICKS_MS = (1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000)
+
+
+def blank(width: float = 8.0, height: float = 3.4, **grid: Any) -> tuple[Figure, Any]:
+    """Return a transparent figure (inches) and its axes, in a grey for light and dark pages."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    figure.patch.set_alpha(0.0)
+    axes = figure.subplots(**grid)
+    for one in axes.flat if hasattr(axes, "flat") else [axes]:
+        dress(one)
+    return figure, axes
+
+
+def dress(axes: Any) -> None:
+    """Give axes the panels' look."""
+    axes.patch.set_alpha(0.0)
+    axes.tick_params(colors=TEXT, labelsize=9)
+    axes.xaxis.label.set_color(TEXT)
+    axes.yaxis.label.set_color(TEXT)
+    axes.grid(color=TEXT, alpha=0.25, linewidth=0.6)
+    axes.set_axisbelow(True)
+    for side, spine in axes.spines.items():
+        spine.set_color(TEXT)
+        spine.set_visible(side in ("left", "bottom"))
+
+
+def legend(axes: Any, below: float, columns: int) -> None:
+    """Put the legend under the plot, where it covers nothing."""
+    made = axes.legend(
+        loc="upper center",
+        bbox_to_anchor=(0.5, below),
+        ncols=columns,
+        frameon=False,
+        fontsize=9,
+        labelcolor=TEXT,
+    )
+    made.set_in_layout(True)
+
+
+def cdf_still(
+    curves: Sequence[Curve], *, range_ms: tuple[float, float] = LATENCY_RANGE_MS
+) -> Figure:
+    """Return latency CDFs with marks at p50, p95 and p99; the legend gives p50 and p95."""
+    figure, axes = blank()
+    draw_cdfs(axes, curves, range_ms)
+    legend(axes, -0.2, 2)
+    return figure
+
+
+def draw_cdfs(axes: Any, curves: Sequence[Curve], range_ms: tuple[float, float]) -> None:
+    """Draw latency CDFs into axes."""
+    for curve in curves:
+        x, share = curve.points()
+        style = _ROLE_STYLES.get(curve.role) or _LINE_STYLES[MODE_DASHES.get(curve.mode, "solid")]
+        middle, tail = (ms(curve.percentile(q).value) for q in (0.5, 0.95))
+        label = f"{curve.badge} {curve.label}".strip() + f"  (p50 {middle}, p95 {tail})"
+        axes.step(
+            x,
+            share,
+            where="post",
+            color=curve.drawn_colour,
+            linestyle=style,
+            linewidth=_ROLE_WIDTHS[curve.role],
+            label=label,
+        )
+        if curve.role == "before" or not curve.n:
+            continue
+        for q, marker in zip(QUANTILES, "oDs", strict=True):
+            axes.plot(
+                curve.percentile(q).value * 1e3,
+                curve.share_at(q),
+                marker,
+                color=curve.drawn_colour,
+                markeredgecolor="white",
+                markeredgewidth=0.8,
+                markersize=6,
+            )
+    axes.set_xscale("log")
+    axes.set_xlim(*range_ms)
+    ticks = [tick for tick in _TICKS_MS if range_ms[0] <= tick <= range_ms[1]]
+    axes.set_xticks(ticks, [f"{t}" if t < 1_000 else f"{t // 1_000} s" for t in ticks])
+    axes.minorticks_off()
+    axes.set_ylim(0, 1.05)
+    axes.set_yticks([0, 0.25, 0.5, 0.75, 0.95], ["0", "25 %", "50 %", "75 %", "95 %"])
+    axes.set_xlabel("latency (ms, logarithmic)", fontsize=9)
+    axes.set_ylabel("share of requests", fontsize=9)
+
+
+def lines_still(
+    lines: Sequence[Line],
+    *,
+    x_title: str,
+    y_title: str,
+    x_range: tuple[float, float] | None = None,
+    y_range: tuple[float, float] | None = None,
+    log_y: bool = False,
+) -> Figure:
+    """Return a plot of several lines; see `lines.lines_figure`."""
+    figure, axes = blank()
+    styles = {"theory": "--", "measured": "o-", "points": "o", "line": "-"}
+    for line, colour in zip(lines, line_colours(lines), strict=True):
+        axes.plot(line.x, line.y, styles[line.style], color=colour, label=line.label, linewidth=2)
+        if line.low is not None and line.high is not None:
+            axes.vlines(line.x, line.low, line.high, color=colour, linewidth=1.5)
+    if log_y:
+        axes.set_yscale("log")
+    axes.set_xlim(x_range)
+    axes.set_ylim(y_range)
+    axes.set_xlabel(x_title, fontsize=9)
+    axes.set_ylabel(y_title, fontsize=9)
+    legend(axes, -0.2, 3)
+    return figure
