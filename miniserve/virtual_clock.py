@@ -1,0 +1,110 @@
+"""A scheduler on a virtual clock: the engine's loop without a model, a thread or a wait.
+
+`run` is `EngineCore.step` with the model taken out: a step takes as long as a `StepCost` says, and
+the clock is a number that is added up. The scheduler is the same object that serves real requests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from miniserve.scheduler import Request, Scheduler
+from miniserve.stepcost import StepCost
+from miniserve.trace import StepRecord, entries_of
+
+OnRequest = Callable[[Request], None]
+
+#: Tokens that nobody looks at; a slice of it is quicker than a list made for each step.
+_TOKENS = [-1] * 4096
+
+
+@dataclass(slots=True)
+class Totals:
+    """What a run adds up to.
+
+    now: the end, in virtual seconds. busy_s: time spent in steps. rows, num_tokens: computed over
+    all steps, padding included.
+    """
+
+    now: float = 0.0
+    steps: int = 0
+    busy_s: float = 0.0
+    rows: int = 0
+    num_tokens: int = 0
+
+
+def run(
+    scheduler: Scheduler,
+    arrivals: Iterable[Request],
+    cost: StepCost,
+    *,
+    max_in_flight: int | None = None,
+    on_finish: OnRequest | None = None,
+    on_shed: OnRequest | None = None,
+    on_step: Callable[[StepRecord], None] | None = None,
+) -> Totals:
+    """Run requests through a scheduler until all have ended.
+
+    A request writes exactly `max_tokens` tokens, so its output length is known from the start.
+    Nothing is
+    kept: requests are taken from `arrivals` as the clock reaches them and handed out when they end.
+
+    Args:
+        arrivals: in order of `arrival_time` (seconds); only the length of a prompt matters, so
+            `range(13)` will do for one of 13 tokens.
+        max_in_flight: a request that would be one too many is shed, as `QueueFull` does.
+        on_finish: called with each request that ended.
+        on_shed: called with each request that was shed.
+        on_step: called with a trace record of each step; the records are only built if it is given.
+
+    Raises:
+        RuntimeError: the scheduler leaves requests waiting and says neither what to compute nor
+        when to
+            ask again.
+    """
+    totals = Totals()
+    now, in_flight = 0.0, 0
+    coming = iter(arrivals)
+    following = next(coming, None)
+    while following is not None or in_flight:
+        while following is not None and following.arrival_time <= now:
+            if max_in_flight is not None and in_flight >= max_in_flight:
+                if on_shed is not None:
+                    on_shed(following)
+            else:
+                scheduler.add_request(following)
+                in_flight += 1
+            following = next(coming, None)
+        output = scheduler.schedule(now)
+        batch = len(output.requests)
+        if batch == 0:
+            moments = [] if output.wait_until is None else [output.wait_until]
+            if following is not None:
+                moments.append(following.arrival_time)
+            if not moments and in_flight:
+                raise RuntimeError("the scheduler computes nothing although requests wait")
+            now = max(now, min(moments, default=now))
+            continue
+        num_tokens = sum(output.num_tokens)
+        duration = cost.seconds(batch, num_tokens)
+        if on_step is not None:
+            waiting, running = len(scheduler.waiting), in_flight - len(scheduler.waiting)
+            entries = entries_of(output)
+            on_step(StepRecord(totals.steps, now, duration, entries, running, waiting))
+        now += duration
+        finished = scheduler.update(output, _tokens(batch), now)
+        in_flight -= len(finished)
+        totals.steps += 1
+        totals.busy_s += duration
+        totals.rows += batch
+        totals.num_tokens += num_tokens
+        if on_finish is not None:
+            for request in finished:
+                on_finish(request)
+    totals.now = now
+    return totals
+
+
+def _tokens(count: int) -> list[int]:
+    return _TOKENS[:count] if count <= len(_TOKENS) else [-1] * count
