@@ -47,8 +47,8 @@ def run(
     """Run requests through a scheduler until all have ended.
 
     A request writes exactly `max_tokens` tokens, so its output length is known from the start.
-    Nothing is
-    kept: requests are taken from `arrivals` as the clock reaches them and handed out when they end.
+    Nothing is kept: requests are taken from `arrivals` as the clock reaches them and handed out
+    when they end.
 
     Args:
         arrivals: in order of `arrival_time` (seconds); only the length of a prompt matters, so
@@ -59,9 +59,8 @@ def run(
         on_step: called with a trace record of each step; the records are only built if it is given.
 
     Raises:
-        RuntimeError: the scheduler leaves requests waiting and says neither what to compute nor
-        when to
-            ask again.
+        RuntimeError: the scheduler leaves requests waiting, and says neither what to compute nor
+            when to ask again.
     """
     totals = Totals()
     now, in_flight = 0.0, 0
