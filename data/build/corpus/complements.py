@@ -5,10 +5,11 @@ from __future__ import annotations
 import random
 
 from . import explain
+from .forms import Retry
 from .lexicon import Entry, Lexicon
 from .sentence import NP, Token, W
 from .specs import NESTED, PAST, PRES, THEMES, Spec
-from .verbgroup import Retry, VerbGroups
+from .verbgroup import VerbGroups
 
 
 class Complements(VerbGroups):

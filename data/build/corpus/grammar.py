@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from . import explain
 from .clauses import Clauses
+from .forms import Retry
 from .sentence import NP, Err, Example, Token, draw_style, render
 from .specs import (
     BY_KIND,
     CALLS,
     FRONTABLE,
     GAP_INTRO,
-    KIND_W,
     MATRIX_PAST,
     MATRIX_PRES,
     MATRIX_Q,
@@ -23,13 +23,10 @@ from .specs import (
     TAILS,
     Spec,
 )
-from .verbgroup import Retry
 
 TIME_CONJ = frozenset(
     ("if", "unless", "before", "after", "until", "when", "whenever", "as soon as", "once")
 )
-
-__all__ = ["KIND_W", "Grammar"]
 
 
 class Grammar(Clauses):

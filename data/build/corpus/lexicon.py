@@ -8,27 +8,15 @@ from __future__ import annotations
 
 import json
 import random
-import re
 import zlib
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
 
-from .inflect import (
-    BLOCKED,
-    BLOCKED_PARTS,
-    Verb,
-    add_ed,
-    add_ing,
-    add_s,
-    doubles,
-    irregular,
-    irregular_table,
-    regular,
-)
-from .wordlists import LISTS, words
+from .dictionary import build
+from .inflect import Verb, add_s, irregular, irregular_table, regular
+from .wordlists import LISTS
 
 CACHE = Path(__file__).parents[1] / "cache" / "lexicon.json"
 HELD_BUCKETS = 40  # one open word in 40 is kept for the unseen-words split
@@ -106,112 +94,13 @@ def _read(name: str) -> dict[str, list[str]]:
     return out
 
 
-def _build() -> dict[str, Any]:
-    import wordfreq
-    from lemminflect import getAllLemmas, getInflection
-
-    def forms(v: str, tag: str) -> list[str]:
-        return list(getInflection(v, tag))
-
-    irr = irregular_table()
-    realpast = {f for p, pp, _ in irr.values() for f in (p, pp)}
-    everyday = [
-        ln.split()[0]
-        for ln in (LISTS / "everyday.txt").read_text().splitlines()
-        if ln and not ln.startswith("#")
-    ]
-    for path in sorted((LISTS.parent / "frames").glob("*.txt")):
-        everyday += re.findall(r"\[([a-z]+)\|", path.read_text(encoding="utf-8"))
-    top = [
-        w
-        for w in wordfreq.top_n_list("en", 350000, wordlist="best")
-        if w.isascii() and w.isalpha() and w.islower() and not BLOCKED_PARTS.search(w)
-    ]
-    verbs: dict[str, list[Any]] = {}
-    prefixes = (
-        "re",
-        "un",
-        "over",
-        "under",
-        "out",
-        "mis",
-        "fore",
-        "up",
-        "with",
-        "be",
-        "pre",
-        "in",
-        "inter",
-        "down",
-        "off",
-        "counter",
-        "hand",
-        "ham",
-        "co",
-        "de",
-        "back",
-        "by",
-    )
-    for w in list(dict.fromkeys(everyday + top)):
-        if w in irr or w in verbs or len(w) < 3 or w in {"seed", "singe", "have", "be"}:
-            continue
-        lem = getAllLemmas(w)
-        if w not in everyday:
-            if w in BLOCKED or w in realpast or w.endswith(("ed", "ing")) or "VERB" not in lem:
-                continue
-            if lem["VERB"] != (w,) or wordfreq.zipf_frequency(w, "en") < 1.9:
-                continue
-            if any(w == p + b for p in prefixes for b in irr) or "AUX" in lem or "ADV" in lem:
-                continue
-        past, s, ing = forms(w, "VBD"), forms(w, "VBZ"), forms(w, "VBG")
-        if w in everyday:
-            past = [x for x in past if x.endswith("ed")] or [add_ed(w, doubles(w))]
-            s, ing = s or [add_s(w)], ing or [add_ing(w, doubles(w))]
-        if not past or not s or not ing or any(not p.endswith("ed") for p in past):
-            continue
-        past.sort(key=len)
-        ing.sort(key=len)
-        if w not in everyday and (len(s) > 1 or s[0] != add_s(w)):
-            continue
-        f = sum(wordfreq.word_frequency(x, "en") for x in {w, past[0], s[0], ing[0]})
-        verbs[w] = [past[0], s[0], ing[0], len(past) > 1, f, past[-1]]
-    nouns, adjs, advs, proper = [], [], [], []
-    allv = {x for v in verbs.values() for x in v[:3]} | set(verbs) | realpast
-    for w in top:
-        lem = getAllLemmas(w)
-        if len(w) < 3 or w in BLOCKED or w in allv:
-            continue
-        if not lem and 4 <= len(w) <= 13 and wordfreq.zipf_frequency(w, "en") < 4.2:
-            proper.append(w.capitalize())
-        if set(lem) == {"NOUN"} and lem["NOUN"] == (w,):
-            pl = forms(w, "NNS")
-            if len(pl) == 1 and pl[0] != w and pl[0].endswith("s") and not w.endswith("s"):
-                nouns.append([w, pl[0]])
-        elif set(lem) == {"ADJ"} and lem["ADJ"] == (w,):
-            adjs.append(w)
-        elif set(lem) == {"ADV"} and w.endswith("ly"):
-            advs.append(w)
-    irrf = {
-        b: sum(wordfreq.word_frequency(x, "en") for x in {b, p, pp})
-        for b, (p, pp, _) in irr.items()
-    }
-    return {
-        "verbs": verbs,
-        "nouns": nouns,
-        "adjs": adjs,
-        "advs": advs,
-        "irr": irrf,
-        "proper": proper,
-    }
-
-
 class Lexicon:
     """All words of the generator. `held=True` draws open words from the held-out part only."""
 
     def __init__(self, held: bool = False) -> None:
         if not CACHE.exists():
             CACHE.parent.mkdir(parents=True, exist_ok=True)
-            CACHE.write_text(json.dumps(_build()), encoding="utf-8")
+            CACHE.write_text(json.dumps(build()), encoding="utf-8")
         raw = json.loads(CACHE.read_text(encoding="utf-8"))
         self.held = held
         self.nouns: dict[str, list[str]] = _read("nouns.txt")
@@ -330,30 +219,3 @@ class Picker:
 def lexicon(held: bool = False) -> Lexicon:
     """The shared lexicon."""
     return Lexicon(held)
-
-
-_ON = [*words("on"), ""]
-_NU = words("nu")
-_CO = ["", "", "", "", *words("co")]
-_ACC = {"a": "á", "e": "é", "i": "í", "o": "ö", "u": "ü", "n": "ñ", "c": "ç"}
-
-
-def made_up(rng: random.Random, held: bool, name: bool = False) -> str:
-    """A made-up word of one to four syllables."""
-    while True:
-        n = rng.choices((1, 2, 3, 4), (2, 5, 3, 1))[0]
-        w = "".join(
-            rng.choice(_ON)
-            + rng.choice(_NU)
-            + (rng.choice(_CO) if i == n - 1 or rng.random() < 0.3 else "")
-            for i in range(n)
-        )
-        if not 3 <= len(w) <= 12 or w.endswith(("s", "x", "sh", "th", "ed", "ch", "ing")):
-            continue
-        if name:
-            if rng.random() < 0.15:
-                i = rng.randrange(len(w))
-                w = w[:i] + _ACC.get(w[i], w[i]) + w[i + 1 :]
-            w = w.capitalize()
-        if held_out(w) == held:
-            return w

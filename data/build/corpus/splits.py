@@ -11,9 +11,10 @@ from pathlib import Path
 
 from .frame_parser import frames
 from .frame_writer import FrameWriter
-from .grammar import KIND_W, Grammar
+from .grammar import Grammar
 from .lexicon import held_out, lexicon
 from .sentence import Example
+from .specs import KIND_W
 
 FRAME_SHARE = 0.42
 SHARD = 10_000

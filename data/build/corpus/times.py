@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .phrases import DAYS, MONTHS, NUMS, Phrases
+from .nouns import DAYS, MONTHS, NUMS
+from .phrases import Phrases
 from .wordlists import words
 
 PAST_PLAIN = words("past_plain")

@@ -2,34 +2,12 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass
 
-from . import explain
+from .forms import MODAL_VERBS, MODAL_W, NT, VerbForms
 from .inflect import Verb
-from .lexicon import Entry, Lexicon, Picker
-from .phrases import MID, NEVER_HAVE, Phrases
-from .sentence import NP, Err, Token, W
-from .wordlists import words
-
-MODALS = words("modals")
-MODAL_W = (30, 16, 26, 14, 16, 12, 5, 7)
-NT = {
-    "can": "can't",
-    "could": "couldn't",
-    "will": "won't",
-    "would": "wouldn't",
-    "should": "shouldn't",
-    "must": "mustn't",
-}
-PRES_PAST_SAME = frozenset(words("pres_past_same"))
-# Stative or odd in the progressive; "is need" would have another correction.
-NO_PROGRESSIVE = frozenset(words("no_progressive"))
-NO_PASSIVE = frozenset(words("no_passive"))
-
-
-class Retry(Exception):
-    """The draw cannot carry the wanted error; draw again."""
+from .nouns import MID, NEVER_HAVE
+from .sentence import NP, Token, W
 
 
 @dataclass
@@ -41,241 +19,9 @@ class Group:
     verb: list[Token]
 
 
-class VerbGroups(Phrases):
-    """Draws verb groups. `want` is the error kind to plant in the clause being made."""
+class VerbGroups(VerbForms):
+    """Draws whole verb groups."""
 
-    def __init__(
-        self, rng: random.Random, lex: Lexicon, held_pairs: frozenset[str], only_held: bool
-    ) -> None:
-        super().__init__(rng, lex)
-        self.want = ""
-        self.err: Err | None = None
-        self.marker = ""
-        self.clear_present = False  # another clause shows that the time is the present
-        self.held_pairs = held_pairs
-        self.only_held = only_held
-        ev, rare = lex.everyday, lex.rare
-        irr = {e.verb.lemma for e in ev if e.verb.irregular}
-        self.pools = {
-            "all": (Picker(ev), Picker(rare)),
-            "irregular": (
-                Picker([e for e in ev if e.verb.lemma in irr]),
-                Picker([e for e in rare if e.verb.irregular]),
-            ),
-            "spell": (
-                Picker([e for e in ev if e.verb.spell], True),
-                Picker([e for e in rare if e.verb.spell], True),
-            ),
-        }
-        self.past_forms = frozenset(v.past for v in lex.verbs.values() if v.irregular)
-
-    def plant(self, w: W, wrong: str, lemma: str, why: str) -> None:
-        """Put the wanted error on `w`. Raises Retry when it may not be there."""
-        if wrong == w.right or self.err is not None:
-            raise Retry
-        pair = f"{lemma}/{self.want}"
-        if (pair in self.held_pairs) != self.only_held:
-            raise Retry
-        w.wrong = wrong
-        self.err = Err(self.want, lemma, why)
-
-    def wants(self, kind: str) -> bool:
-        """Whether this kind is wanted and still to be planted."""
-        return self.want == kind and self.err is None
-
-    def entry(self, pool: str = "all", cls: str = "") -> Entry:
-        """A verb entry. `cls` restricts the kind of subject."""
-        common, rare = self.pools[pool]
-        rate = 0.08 if pool == "irregular" else 0.07 + 0.28 * self.open
-        for _ in range(40):
-            e = (rare if self.chance(rate) else common).pick(self.rng)
-            if not cls or e.subj in (cls, "any"):
-                return e
-        raise Retry
-
-    # forms ---------------------------------------------------------------------------------------
-    def be(self, subj: NP, past: bool, neg: bool = False, contract: bool = True) -> Token:
-        """A form of *be* that agrees."""
-        if past:
-            right = "was" if subj.num == "s" and subj.per != 2 else "were"
-            wrong = "were" if right == "was" else "was"
-        elif subj.pron == "I":
-            right, wrong = "am", self.rng.choice(("is", "are", "is"))
-        elif subj.third:
-            right, wrong = "is", "are"
-        else:
-            right, wrong = "are", "is"
-        if neg and right != "am":
-            right, wrong = right + "n't", wrong + "n't"
-        w = W(right)
-        if self.wants("be_agreement"):
-            if not subj.firm:
-                raise Retry
-            self.plant(w, wrong, "be", explain.be_agreement(subj, wrong, right))
-        elif self.wants("past_marker") and past:
-            pres = "am" if subj.pron == "I" else "is" if subj.third else "are"
-            if neg and pres == "am":
-                raise Retry
-            pres += "n't" if neg else ""
-            self.plant(w, pres, "be", explain.past_marker(self.marker, pres, right))
-        elif contract and not past and not neg and subj.pron and self.chance(0.45):
-            return {"am": "'m", "is": "'s", "are": "'re"}[right]
-        return w
-
-    def have(self, subj: NP, past: bool, neg: bool, contract: bool = True) -> Token:
-        """A form of the auxiliary *have* that agrees."""
-        nt = "n't" if neg else ""
-        if past:
-            if contract and subj.pron and subj.pron != "it" and not neg and self.chance(0.25):
-                return "'d"
-            return W("had" + nt)
-        w = W(("has" if subj.third else "have") + nt)
-        if self.wants("s_missing") and subj.third and subj.firm:
-            self.plant(w, "have" + nt, "have", explain.s_missing("have" + nt, w.right))
-        elif self.wants("s_added") and not subj.third:
-            self.plant(w, "has" + nt, "have", explain.s_added(w.right))
-        elif contract and not neg and subj.pron and self.chance(0.4):
-            return "'s" if subj.third else "'ve"
-        return w
-
-    def do(self, subj: NP, past: bool, neg: bool) -> W:
-        """A form of the auxiliary *do* that agrees."""
-        nt = "n't" if neg else ""
-        pres = ("does" if subj.third else "do") + nt
-        if past:
-            w = W("did" + nt)
-            if self.wants("past_marker"):
-                wrong = "don't" if neg and self.chance(0.5) else pres
-                self.plant(w, wrong, "do", explain.past_marker(self.marker, wrong, w.right))
-            return w
-        w = W(pres)
-        if self.wants("s_missing") and subj.third and subj.firm:
-            self.plant(w, "do" + nt, "do", explain.s_missing("do" + nt, w.right))
-        elif self.wants("s_added") and not subj.third:
-            self.plant(w, "does" + nt, "do", explain.s_added(w.right))
-        return w
-
-    def simple(self, subj: NP, v: Verb, past: bool) -> W:
-        """A finite form of the verb itself."""
-        if past:
-            w = W(v.past)
-            if self.want in {"", "correct"} and self.chance(0.3):
-                w.right = self.lex.british.get(v.lemma, v.past)
-            if self.wants("overregular_past") and v.over:
-                self.plant(w, self.rng.choice(v.over), v.lemma, explain.overregular(v))
-            elif self.wants("misspelled_past") and v.spell:
-                self.plant(w, self.rng.choice(v.spell), v.lemma, explain.misspelled(v))
-            elif self.wants("doubled_past") and v.doubled:
-                self.plant(w, self.rng.choice(v.doubled), v.lemma, explain.doubled(v))
-            elif self.wants("past_marker"):
-                if v.shaky or v.lemma == v.past or v.lemma in self.past_forms:
-                    raise Retry
-                use_s = self.chance(0.4 if subj.third else 0.05)
-                wrong = v.s if use_s else v.lemma
-                self.plant(w, wrong, v.lemma, explain.past_marker(self.marker, wrong, v.past))
-            return w
-        w = W(v.s if subj.third else v.lemma)
-        if self.wants("s_missing") and subj.third and subj.firm:
-            if (v.lemma == v.past and not self.clear_present) or v.lemma in self.past_forms - {
-                v.past
-            }:
-                raise Retry
-            wrong = self.rng.choice(v.s_wrong) if v.s_wrong and self.chance(0.12) else v.lemma
-            self.plant(w, wrong, v.lemma, explain.s_missing(wrong, v.s))
-        elif self.wants("s_added") and not subj.third:
-            self.plant(w, v.s, v.lemma, explain.s_added(v.lemma))
-        return w
-
-    def base(self, v: Verb, after: str) -> W:
-        """The base form after do/does/did, a modal or *to*; `after` names the auxiliary."""
-        w = W(v.lemma)
-        name = explain.aux_name(after)
-        if name.startswith(("do", "did")) and self.wants("after_did"):
-            bag = (
-                [v.past] * 6 + [v.s] * 2 + [v.pp]
-                if name.startswith("did")
-                else ([v.s] * 6 + [v.past] * 2)
-            )
-            if self.chance(0.05):
-                bag = [v.ing]
-            self.plant(w, self.rng.choice(bag), v.lemma, explain.after_did(name, v))
-        elif name == "to" and self.wants("after_to"):
-            bag = [v.past] * 8 + [v.s] * 8 + [v.ing] * 3
-            self.plant(w, self.rng.choice(bag), v.lemma, explain.after_to(v.lemma))
-        elif (
-            name not in {"to", "let"}
-            and not name.startswith(("do", "did"))
-            and self.wants("after_modal")
-        ):
-            bag = [v.past] * 8 + [v.s] * 9 + [v.ing] * 2 + [v.pp] * 2
-            self.plant(w, self.rng.choice(bag), v.lemma, explain.after_modal(name, v.lemma))
-        return w
-
-    def participle(
-        self, v: Verb, aux: str, comp: list[str], passive: bool, adv: bool, by: bool
-    ) -> W:
-        """The past participle after *have* or, `passive`, after *be*."""
-        w = W(v.pp)
-        name = explain.aux_name(aux)
-        kind = "participle_passive" if passive else "participle_have"
-        if self.wants("misspelled_past") and v.spell:
-            self.plant(w, self.rng.choice(v.spell), v.lemma, explain.misspelled(v, True))
-        elif self.wants(kind):
-            if v.shaky:
-                raise Retry
-            bag: list[str] = []
-            if v.irregular:
-                bag += [x for x in [v.past] * 5 if x != v.pp] + list(v.over[:1]) * 2
-            solid = (
-                by
-                if passive
-                else adv
-                or (bool(comp) and comp[0] in {"A", "the", "a", "HUM", "OWN", "some", "NUM"})
-            )
-            if solid and v.lemma not in {v.pp, v.past} and not v.adjlike:
-                bag += [v.lemma] * 2
-            if not bag:
-                raise Retry
-            text = explain.participle_passive if passive else explain.participle_have
-            self.plant(w, self.rng.choice(bag), v.lemma, text(name, v))
-        return w
-
-    def been(self, aux: str) -> W:
-        """*been* after have/has/had."""
-        w = W("been")
-        if self.wants("participle_have"):
-            name = explain.aux_name({"'s": "has", "'d": "had"}.get(aux, aux))
-            self.plant(
-                w,
-                self.rng.choice(("was", "was", "were", "be", "being", "is")),
-                "be",
-                f"After '{name}', use the past participle: "
-                "the principal parts of 'be' are 'be', 'was', 'been'.",
-            )
-        return w
-
-    def ing(self, v: Verb, aux: str, comp: list[str], subj: NP) -> W:
-        """The -ing form after *be*."""
-        w = W(v.ing)
-        if self.wants("progressive"):
-            if v.adjlike or v.lemma in NO_PROGRESSIVE:
-                raise Retry
-            bag = [v.s] * 2 + list(v.ing_wrong[:1]) * (3 if v.ing_wrong else 0)
-            if (
-                v.lemma not in {v.pp, "run"}
-                or v.lemma in {"come"}
-                or (v.lemma == "run" and "TO" in comp)
-            ):
-                bag += [v.lemma] * 12
-            obj = bool(comp) and comp[0] in {"A", "the", "a", "OWN", "some", "NUM"}
-            if v.irregular and v.past != v.pp and obj and subj.pron and subj.pron != "it":
-                bag += [v.past] * 3
-            self.plant(
-                w, self.rng.choice(bag), v.lemma, explain.progressive(explain.aux_name(aux), v)
-            )
-        return w
-
-    # whole groups --------------------------------------------------------------------------------
     def midadv(self, p: float = 0.12) -> list[Token]:
         """Perhaps an adverb in mid position."""
         return [self.one(MID)] if self.chance(p) else []
@@ -316,7 +62,7 @@ class VerbGroups(Phrases):
                 aux2, tail + (self.midadv(0.1) if not neg else []), [self.ing(v, name, comp, subj)]
             )
         if g in {"modal", "modalperf"}:
-            m = self.rng.choices(MODALS, MODAL_W)[0]
+            m = self.rng.choices(MODAL_VERBS, MODAL_W)[0]
             if nt and m in NT:
                 m = NT[m]
             elif neg and not tail:

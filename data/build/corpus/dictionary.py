@@ -1,0 +1,109 @@
+"""The open dictionary, made once with lemminflect and wordfreq."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from .inflect import BLOCKED, BLOCKED_PARTS, add_ed, add_ing, add_s, doubles, irregular_table
+from .wordlists import LISTS
+
+
+def build() -> dict[str, Any]:
+    """Verbs with their forms, nouns with plurals, adjectives, adverbs, names, by frequency."""
+    import wordfreq
+    from lemminflect import getAllLemmas, getInflection
+
+    def forms(v: str, tag: str) -> list[str]:
+        return list(getInflection(v, tag))
+
+    irr = irregular_table()
+    realpast = {f for p, pp, _ in irr.values() for f in (p, pp)}
+    everyday = [
+        ln.split()[0]
+        for ln in (LISTS / "everyday.txt").read_text().splitlines()
+        if ln and not ln.startswith("#")
+    ]
+    for path in sorted((LISTS.parent / "frames").glob("*.txt")):
+        everyday += re.findall(r"\[([a-z]+)\|", path.read_text(encoding="utf-8"))
+    top = [
+        w
+        for w in wordfreq.top_n_list("en", 350000, wordlist="best")
+        if w.isascii() and w.isalpha() and w.islower() and not BLOCKED_PARTS.search(w)
+    ]
+    verbs: dict[str, list[Any]] = {}
+    prefixes = (
+        "re",
+        "un",
+        "over",
+        "under",
+        "out",
+        "mis",
+        "fore",
+        "up",
+        "with",
+        "be",
+        "pre",
+        "in",
+        "inter",
+        "down",
+        "off",
+        "counter",
+        "hand",
+        "ham",
+        "co",
+        "de",
+        "back",
+        "by",
+    )
+    for w in list(dict.fromkeys(everyday + top)):
+        if w in irr or w in verbs or len(w) < 3 or w in {"seed", "singe", "have", "be"}:
+            continue
+        lem = getAllLemmas(w)
+        if w not in everyday:
+            if w in BLOCKED or w in realpast or w.endswith(("ed", "ing")) or "VERB" not in lem:
+                continue
+            if lem["VERB"] != (w,) or wordfreq.zipf_frequency(w, "en") < 1.9:
+                continue
+            if any(w == p + b for p in prefixes for b in irr) or "AUX" in lem or "ADV" in lem:
+                continue
+        past, s, ing = forms(w, "VBD"), forms(w, "VBZ"), forms(w, "VBG")
+        if w in everyday:
+            past = [x for x in past if x.endswith("ed")] or [add_ed(w, doubles(w))]
+            s, ing = s or [add_s(w)], ing or [add_ing(w, doubles(w))]
+        if not past or not s or not ing or any(not p.endswith("ed") for p in past):
+            continue
+        past.sort(key=len)
+        ing.sort(key=len)
+        if w not in everyday and (len(s) > 1 or s[0] != add_s(w)):
+            continue
+        f = sum(wordfreq.word_frequency(x, "en") for x in {w, past[0], s[0], ing[0]})
+        verbs[w] = [past[0], s[0], ing[0], len(past) > 1, f, past[-1]]
+    nouns, adjs, advs, proper = [], [], [], []
+    allv = {x for v in verbs.values() for x in v[:3]} | set(verbs) | realpast
+    for w in top:
+        lem = getAllLemmas(w)
+        if len(w) < 3 or w in BLOCKED or w in allv:
+            continue
+        if not lem and 4 <= len(w) <= 13 and wordfreq.zipf_frequency(w, "en") < 4.2:
+            proper.append(w.capitalize())
+        if set(lem) == {"NOUN"} and lem["NOUN"] == (w,):
+            pl = forms(w, "NNS")
+            if len(pl) == 1 and pl[0] != w and pl[0].endswith("s") and not w.endswith("s"):
+                nouns.append([w, pl[0]])
+        elif set(lem) == {"ADJ"} and lem["ADJ"] == (w,):
+            adjs.append(w)
+        elif set(lem) == {"ADV"} and w.endswith("ly"):
+            advs.append(w)
+    irrf = {
+        b: sum(wordfreq.word_frequency(x, "en") for x in {b, p, pp})
+        for b, (p, pp, _) in irr.items()
+    }
+    return {
+        "verbs": verbs,
+        "nouns": nouns,
+        "adjs": adjs,
+        "advs": advs,
+        "irr": irrf,
+        "proper": proper,
+    }

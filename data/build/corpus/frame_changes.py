@@ -1,0 +1,158 @@
+"""Changes to a frame that keep its grammar: other nouns, verbs, subjects, past markers."""
+
+from __future__ import annotations
+
+from .frame_errors import FrameErrors
+from .frame_parser import Frame, Piece, plain_past
+from .sentence import Token
+from .specs import KEEP_VERBS
+from .times import past_time
+
+SUBJECTS = {"he": "s", "she": "s", "they": "p", "we": "p"}
+
+
+class FrameChanges(FrameErrors):
+    """Varies frames."""
+
+    def swap(self, p: Piece, rate: float) -> str:
+        """A swappable word, swapped at `rate`."""
+        g = self.g
+        if not g.chance(rate):
+            return p.text
+        theme = g.rng.choice(("thing", "thing", "person", "animal", "food", "place"))
+        t = p.type
+        if t == "n":
+            return g.noun(theme)
+        if t == "ns":
+            return g.nouns(theme)
+        if t == "u":
+            return g.rng.choice(g.lex.nouns[g.rng.choice(("mass", "massfood", "drink"))])
+        if t == "name":
+            return g.name()[0] if not g.chance(g.open) else g.rng.choice(g.lex.proper)
+        if t == "place":
+            return g.city()
+        if t == "adj":
+            return g.adj()
+        if t == "num":
+            return g.num()
+        return g.adverb()
+
+    @staticmethod
+    def subject_here(f: Frame, i: int) -> bool:
+        """Whether piece i begins a clause and a verb or an adverb follows it."""
+        start = i == 0 or f.pieces[i - 1].text.lower() in {
+            "that",
+            "because",
+            "when",
+            "if",
+            "and",
+            "but",
+            "so",
+            "think",
+            "while",
+        }
+        nxt = f.pieces[i + 1] if i + 1 < len(f.pieces) else Piece("")
+        return (
+            start
+            and not nxt.glue
+            and (
+                bool(nxt.form)
+                or nxt.text
+                in {
+                    "always",
+                    "often",
+                    "never",
+                    "can",
+                    "will",
+                    "would",
+                    "should",
+                    "must",
+                    "can't",
+                    "has",
+                    "had",
+                    "have",
+                    "was",
+                    "were",
+                    "is",
+                    "are",
+                    "didn't",
+                    "doesn't",
+                    "don't",
+                    "couldn't",
+                    "could",
+                    "might",
+                    "may",
+                    "won't",
+                    "usually",
+                    "still",
+                }
+            )
+        )
+
+    def subject(self, num: str) -> list[Token]:
+        """Another subject of the same number, no pronoun."""
+        g = self.g
+        for _ in range(40):
+            s = g.human(False)
+            if s.num == num and not s.pron and s.per == 3 and len(s.toks) < 6:
+                return s.toks
+        return ["he" if num == "s" else "they"]
+
+    def marked(self, f: Frame, at: int, kind: str) -> tuple[Frame, int]:
+        """The frame with another past marker, or with one added when the error needs it."""
+        g = self.g
+        if f.marker:
+            if not g.chance(0.6):
+                return f, at
+            new = past_time(g, g.chance(0.7))
+            if new.startswith(("when", "as a")):
+                return f, at
+            out = [Piece(new, "", "", p.glue) if p.text == f.marker else p for p in f.pieces]
+            return Frame(tuple(out), new, f.source), at
+        if kind != "past_marker" and not (plain_past(f) and g.chance(0.25)):
+            return f, at
+        new = past_time(g)
+        out = list(f.pieces)
+        if g.chance(0.4):
+            comma = [Piece(",", "", "", True)] if g.chance(0.5) else []
+            first = out[0]
+            if not first.form and not first.type and first.text.split("'")[0] not in {"I", "Mr."}:
+                out[0] = Piece(first.text[0].lower() + first.text[1:])
+            shift = 1 + len(comma)
+            return Frame((Piece(new), *comma, *out), new, f.source), at + shift if at >= 0 else at
+        last = out[-1]
+        end = last.text[-1] if last.text[-1] in ".!?" else ""
+        if end and not last.form and not last.type and len(last.text) > 1:
+            out[-1] = Piece(last.text[:-1], "", "", last.glue)
+        elif end and not last.form and not last.type:
+            out.pop()
+        out.append(Piece(new))
+        if end:
+            out.append(Piece(end, "", "", True))
+        return Frame(tuple(out), new, f.source), at
+
+    def other_verbs(self, f: Frame) -> Frame:
+        """The frame with some verbs exchanged: its shape is kept, its words are not."""
+        g = self.g
+        if not g.chance(0.3):
+            return f
+        out = list(f.pieces)
+        for i, p in enumerate(out):
+            plain = p.form in {
+                "pres3",
+                "pres",
+                "past",
+                "pp",
+                "ing",
+                "base-did",
+                "base-modal",
+                "base-to",
+            }
+            if plain and p.text not in KEEP_VERBS and g.chance(0.7):
+                e = g.entry(
+                    "irregular" if g.lex.verbs[p.text].irregular and g.chance(0.8) else "all"
+                )
+                if e.verb.lemma in KEEP_VERBS or e.verb.shaky:
+                    continue
+                out[i] = Piece(e.verb.lemma, p.form, "", p.glue)
+        return Frame(tuple(out), f.marker, f.source)
