@@ -33,6 +33,7 @@ from miniserve.queueing import (
     utilisation,
 )
 from miniserve.trace import StepEntry, StepRecord
+from tests.queueing_oracles import batch_service_mean
 
 # ---- single queues -----------------------------------------------------------------------------
 
@@ -216,28 +217,6 @@ def test_capacities_differ_by_the_gain() -> None:
     assert continuous / static == pytest.approx(continuous_gain(SMALL, 16))
     assert static == pytest.approx(16 / (SMALL.expected_max(16) * step))
     assert capacity_static(16, 9.0, step, 0.001) == pytest.approx(16 / (9 * step + 16 * 0.001))
-
-
-def batch_service_mean(rate: float, alpha: float, fixed: float, size: int = 400) -> float:
-    """The mean sojourn where a free server takes all that wait, from the chain of batch sizes.
-
-    The next batch is what came during this one, or the one request that ends an idle spell. Over
-    one cycle a batch of b holds its members for αb + τ₀, and newcomers for half of that on average.
-    """
-    sizes = np.arange(1, size + 1)
-    took = alpha * sizes + fixed
-    # log of the Poisson probabilities of k arrivals during a batch of b
-    k = np.arange(size + 1)
-    log_factorial = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, size + 1)))])
-    mean = rate * took[:, None]
-    chance = np.exp(-mean + k * np.log(mean) - log_factorial)
-    move = chance[:, 1:].copy()
-    move[:, 0] += chance[:, 0]
-    move[:, -1] += 1.0 - move.sum(axis=1)
-    equations = np.vstack([move.T - np.eye(size), np.ones(size)])
-    share = np.linalg.lstsq(equations, np.append(np.zeros(size), 1.0), rcond=None)[0]
-    inside = share @ (sizes * took + rate * took**2 / 2)
-    return float(inside / (share @ sizes))
 
 
 @pytest.mark.parametrize("load", [0.05, 0.3, 0.5, 0.7, 0.8])

@@ -7,8 +7,13 @@ ratio is the most that continuous batching can gain.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from miniserve.queueing.formulas import UnstableQueue, _check
 from miniserve.queueing.lengths import Lengths
+
+if TYPE_CHECKING:  # formulas work without the engine's floor
+    from miniserve.stepcost import StepCost
 
 
 def capacity_static(
@@ -78,3 +83,16 @@ def inoue_bound(arrival_rate: float, per_request_s: float, fixed_s: float) -> fl
     light = alone / (2.0 * (1.0 - rho)) * (1.0 + 2.0 * fixed + (1.0 - fixed) / (1.0 + rho))
     heavy = 1.5 * fixed_s / (1.0 - rho) + per_request_s * (rho + 2.0) / (2.0 * (1.0 - rho**2))
     return min(light, heavy)
+
+
+def capacity(lengths: Lengths, cost: StepCost, batch: int, *, static: bool = False) -> float:
+    """Return the requests/s that B slots carry at most, prompts included.
+
+    A request of p prompt and n output tokens is in n steps, the first of which reads its p tokens.
+    So on top of the steps with one token a row, t(B), it costs what p − 1 tokens cost.
+    """
+    step_s = cost.seconds(batch, batch)
+    prefill_s = cost.c * (lengths.mean_prompt - 1.0)
+    if static:
+        return capacity_static(batch, lengths.expected_max(batch), step_s, prefill_s)
+    return capacity_continuous(batch, lengths.mean_output, step_s, prefill_s)

@@ -1,0 +1,109 @@
+"""What the simulator says of a run that a live server has made.
+
+The requests of the run (when each was sent, how long its prompt and answer were) go through the
+same scheduler with the step cost of the machine. Nothing else is fitted. The difference that is
+left is what the model does not know: HTTP, the event loop, and what else the machine was doing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from miniserve.latency import LatencyRecord, latencies, percentile
+from miniserve.scheduler import Request
+from miniserve.simulator.single import Policy, run
+from miniserve.stepcost import StepCost
+from miniserve.trace import StepRecord
+
+Pair = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """Measured and predicted latency of one run, in seconds."""
+
+    policy: Policy
+    requests: int
+    measured_p50: float
+    predicted_p50: float
+    measured_p95: float
+    predicted_p95: float
+
+    @property
+    def error_p50(self) -> float:
+        """Predicted over measured, minus one: 0.1 says 10 % too much."""
+        return self.predicted_p50 / self.measured_p50 - 1.0
+
+    @property
+    def error_p95(self) -> float:
+        """The same for the p95."""
+        return self.predicted_p95 / self.measured_p95 - 1.0
+
+
+def lengths_of_trace(trace: Iterable[StepRecord]) -> dict[str, Pair]:
+    """Return (prompt tokens, output tokens) of every request in a trace, by request id.
+
+    The step that reads the end of a prompt makes the first token, and each decode step one more. A
+    request whose first step is missing from the trace comes out too short: trace the whole run.
+    """
+    prompts: dict[str, int] = {}
+    decodes: dict[str, int] = {}
+    for record in trace:
+        for entry in record.entries:
+            if entry.kind == "prefill":
+                prompts[entry.request_id] = prompts.get(entry.request_id, 0) + entry.num_tokens
+            elif entry.kind == "decode":
+                decodes[entry.request_id] = decodes.get(entry.request_id, 0) + 1
+    return {name: (tokens, 1 + decodes.get(name, 0)) for name, tokens in prompts.items()}
+
+
+def predict(
+    records: Sequence[LatencyRecord],
+    lengths: Mapping[str, Pair],
+    cost: StepCost,
+    policy: Policy,
+    *,
+    overhead_s: float = 0.0,
+) -> Prediction:
+    """Predict a live run's p50 and p95 from its arrivals and lengths, and hold them side by side.
+
+    Args:
+        records: of the run, on one clock. Only those that were answered are looked at.
+        lengths: (prompt, output) by request id, for example of `lengths_of_trace`.
+        cost: fitted on the same machine.
+        policy: what the server ran with, without its queue bound: who was refused is known.
+        overhead_s: seconds of a request outside the engine, such as the p50 of a null route; added
+            to each predicted latency.
+
+    Raises:
+        ValueError: no record was answered, or one of those answered has no length.
+    """
+    answered = sorted((r for r in records if r.ok), key=lambda r: r.sent)
+    missing = [r.request_id for r in answered if r.request_id not in lengths]
+    if not answered or missing:
+        what = f"no length for request {missing[0]!r}" if missing else "no request was answered"
+        raise ValueError(f"nothing to predict: {what}")
+
+    def requests() -> Iterator[Request]:
+        for record in answered:
+            prompt, output = lengths[record.request_id]
+            yield Request(record.request_id, range(prompt), output, record.sent)
+
+    intended = {record.request_id: record.intended for record in answered}
+    predicted: list[float] = []
+
+    def finish(request: Request) -> None:
+        assert request.finish_time is not None
+        predicted.append(request.finish_time - intended[request.request_id] + overhead_s)
+
+    run(policy, requests(), cost, on_finish=finish)
+    measured = latencies(answered)
+    return Prediction(
+        policy=policy,
+        requests=len(answered),
+        measured_p50=percentile(measured, 0.50).value,
+        predicted_p50=percentile(predicted, 0.50).value,
+        measured_p95=percentile(measured, 0.95).value,
+        predicted_p95=percentile(predicted, 0.95).value,
+    )

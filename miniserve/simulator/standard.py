@@ -1,0 +1,28 @@
+"""The machine and the requests that numbers are claimed for: a saved step cost, saved lengths.
+
+They lie in `data/latency/`, so that a number that a chapter prints is the same everywhere, whatever
+the reader's machine is like.
+"""
+
+from __future__ import annotations
+
+from miniserve.paths import DATA_DIR
+from miniserve.queueing import Lengths
+from miniserve.stepcost import StepCost
+
+STEP_COST_FILE = DATA_DIR / "latency" / "step_cost.json"
+LENGTHS_FILE = DATA_DIR / "latency" / "lengths.json"
+
+
+def standard_cost() -> StepCost:
+    """Return the step cost of the tutor, as fitted where the standard load test was run."""
+    if STEP_COST_FILE.exists():
+        return StepCost.load(STEP_COST_FILE)
+    return StepCost(a=0.00055, b=0.00007, c=0.00005)
+
+
+def standard_lengths() -> Lengths:
+    """Return the lengths of the verb corpus in the tutor's tokens."""
+    if LENGTHS_FILE.exists():
+        return Lengths.load(LENGTHS_FILE)
+    return Lengths.uniform(13, 15, 56)
