@@ -66,15 +66,20 @@ def run(
     now, in_flight = 0.0, 0
     coming = iter(arrivals)
     following = next(coming, None)
-    while following is not None or in_flight:
-        while following is not None and following.arrival_time <= now:
-            if max_in_flight is not None and in_flight >= max_in_flight:
-                if on_shed is not None:
-                    on_shed(following)
-            else:
+
+    def take_in(until: float) -> None:
+        """Add or shed what arrives up to a moment."""
+        nonlocal following, in_flight
+        while following is not None and following.arrival_time <= until:
+            if max_in_flight is None or in_flight < max_in_flight:
                 scheduler.add_request(following)
                 in_flight += 1
+            elif on_shed is not None:
+                on_shed(following)
             following = next(coming, None)
+
+    while following is not None or in_flight:
+        take_in(now)
         output = scheduler.schedule(now)
         batch = len(output.requests)
         if batch == 0:
@@ -92,6 +97,7 @@ def run(
             entries = entries_of(output)
             on_step(StepRecord(totals.steps, now, duration, entries, running, waiting))
         now += duration
+        take_in(now)  # who comes during a step meets all that it holds, as at a live server
         finished = scheduler.update(output, _tokens(batch), now)
         in_flight -= len(finished)
         totals.steps += 1
