@@ -1,0 +1,106 @@
+import asyncio
+from typing import Any
+
+import pytest
+
+from miniserve.checks import Verdict, chapter04
+from miniserve.client import Completion
+from miniserve.scheduler import (
+    ContinuousScheduler,
+    Scheduler,
+    SchedulerOutput,
+    StaticScheduler,
+)
+
+
+class Untouched(Scheduler):
+    def schedule(self, now: float) -> SchedulerOutput:
+        raise NotImplementedError
+
+
+class Right(Scheduler):
+    def schedule(self, now: float) -> SchedulerOutput:
+        while self.waiting and len(self.running) < self.max_num_seqs:
+            self.admit(now)
+        counts = [r.num_tokens - r.num_computed_tokens for r in self.running]
+        return SchedulerOutput(list(self.running), counts, self.take_freed_slots())
+
+
+class OneAtATime(Scheduler):
+    def schedule(self, now: float) -> SchedulerOutput:
+        if self.waiting and not self.running:
+            self.admit(now)
+        counts = [r.num_tokens - r.num_computed_tokens for r in self.running]
+        return SchedulerOutput(list(self.running), counts, self.take_freed_slots())
+
+
+class NoLimit(Scheduler):
+    def schedule(self, now: float) -> SchedulerOutput:
+        while self.waiting:
+            self.admit(now)
+        counts = [r.num_tokens - r.num_computed_tokens for r in self.running]
+        return SchedulerOutput(list(self.running), counts, self.take_freed_slots())
+
+
+class OneNewcomerAStep(Scheduler):
+    def schedule(self, now: float) -> SchedulerOutput:
+        if self.waiting and len(self.running) < self.max_num_seqs:
+            self.admit(now)
+        counts = [r.num_tokens - r.num_computed_tokens for r in self.running]
+        return SchedulerOutput(list(self.running), counts, self.take_freed_slots())
+
+
+class Nothing(Scheduler):
+    def schedule(self, now: float) -> SchedulerOutput:
+        return SchedulerOutput([], [], [])
+
+
+@pytest.mark.parametrize("right", [Right, ContinuousScheduler])
+def test_right_schedulers_pass(right: Any) -> None:
+    report = chapter04.check_scheduler(right)
+    assert report.passed, report
+
+
+def test_untouched_scheduler() -> None:
+    assert chapter04.check_scheduler(Untouched).verdict is Verdict.NOT_STARTED
+
+
+@pytest.mark.parametrize("wrong", [OneAtATime, NoLimit, OneNewcomerAStep, Nothing, StaticScheduler])
+def test_wrong_schedulers(wrong: Any) -> None:
+    assert chapter04.check_scheduler(wrong).verdict is Verdict.WRONG
+
+
+async def right_give_up(engine: Any, prompt: str, timeout_s: float) -> Completion | None:
+    try:
+        async with asyncio.timeout(timeout_s):
+            completion: Completion = await engine.generate(prompt, max_tokens=9, request_id="x")
+            return completion
+    except TimeoutError:
+        return None
+
+
+async def shielded(engine: Any, prompt: str, timeout_s: float) -> Completion | None:
+    work = asyncio.ensure_future(engine.generate(prompt, max_tokens=9, request_id="x"))
+    try:
+        return await asyncio.wait_for(asyncio.shield(work), timeout_s)
+    except TimeoutError:
+        return None
+
+
+async def raises(engine: Any, prompt: str, timeout_s: float) -> Completion | None:
+    async with asyncio.timeout(timeout_s):
+        completion: Completion = await engine.generate(prompt, max_tokens=9, request_id="x")
+        return completion
+
+
+async def untouched_give_up(engine: Any, prompt: str, timeout_s: float) -> Any:
+    raise NotImplementedError
+
+
+def test_give_up() -> None:
+    assert chapter04.check_give_up(right_give_up).passed
+    assert chapter04.check_give_up(untouched_give_up).verdict is Verdict.NOT_STARTED
+    left_running = chapter04.check_give_up(shielded)
+    assert left_running.verdict is Verdict.WRONG
+    assert "got (None, 1)" in left_running.detail
+    assert chapter04.check_give_up(raises).verdict is Verdict.WRONG
