@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from .frame_errors import FrameErrors
-from .frame_parser import Frame, Piece, joinable, joinables, plain_past, tense
+from .frame_parser import Frame, Piece, plain_past
 from .sentence import Token
 from .specs import KEEP_VERBS
 from .times import past_time
 
-JOIN_SHARE = 0.13  # of the frames that can be joined
 SUBJECTS = {"he": "s", "she": "s", "they": "p", "we": "p"}
 
 
@@ -131,30 +130,6 @@ class FrameChanges(FrameErrors):
         if end:
             out.append(Piece(end, "", "", True))
         return Frame(tuple(out), new, f.source), at
-
-    def joined(self, f: Frame, at: int) -> tuple[Frame, int]:
-        """Now and then the frame joined to a second statement of the same tense."""
-        g = self.g
-        if not g.chance(JOIN_SHARE) or not joinable(f):
-            return f, at
-        other = g.rng.choice(joinables()[tense(f)])
-        if len(f.pieces) + len(other.pieces) > 24:
-            return f, at
-        conj = g.rng.choice((", and", ", but", " because", ", so", " and", " while", " although"))
-        first, second = (f, other) if g.chance(0.5) else (other, f)
-        head = list(first.pieces)
-        last = head[-1]
-        if last.text == ".":
-            head.pop()
-        elif not last.form and not last.type:
-            head[-1] = Piece(last.text[:-1], "", "", last.glue)
-        join = [Piece(",", "", "", True)] if conj[0] == "," else []
-        join.append(Piece(conj.strip(", ")))
-        tail = list(second.pieces)
-        if tail[0].text != "I" and not tail[0].form and not tail[0].type:
-            tail[0] = Piece(tail[0].text[0].lower() + tail[0].text[1:])
-        shift = len(head) + len(join) if second is f and at >= 0 else 0
-        return Frame((*head, *join, *tail), f.marker, f.source), at + shift
 
     def other_verbs(self, f: Frame) -> Frame:
         """The frame with some verbs exchanged: its shape is kept, its words are not."""

@@ -25,7 +25,7 @@ class FrameWriter(FrameChanges):
         if g.lex.held:
             g.open, rate = 1.0, 1.0
         g.err, g.want, g.marker = None, kind, ""
-        f, at = self.joined(*self.marked(f, at, kind))
+        f, at = self.marked(f, at, kind)
         f = self.other_verbs(f)
         toks: list[Token] = []
         for i, p in enumerate(f.pieces):

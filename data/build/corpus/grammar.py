@@ -280,7 +280,7 @@ class Grammar(Clauses):
             style.end = "" if style.end == "." else style.end
         wrong, right = render(toks, style)
         n = len(wrong.split())
-        if not 3 <= n <= 22 or len(wrong) > 190 or (n < 16 and self.rng.random() < (n - 11) * 0.09):
+        if not 3 <= n <= 22 or len(wrong) > 190 or self.rng.random() < (n - 11) * 0.09:
             return None
         if self.err and wrong == right:
             print("BUG", toks, self.err, wrong)
