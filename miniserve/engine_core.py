@@ -21,8 +21,8 @@ from miniserve.trace import StepRecord, entries_of
 
 logger = logging.getLogger(__name__)
 
-#: Records that may wait for the next delivery, so that not every step wakes the event loop.
-_RECORDS_PER_DELIVERY = 16
+#: How long a record may wait for an output to travel with: not every step wakes the event loop.
+_LONGEST_HOLD_S = 0.02
 
 #: A scheduler that asks to be called again at once, with nothing to compute, does not spin.
 _SHORTEST_WAIT_S = 1e-4
@@ -267,7 +267,8 @@ def run_loop(core: EngineCore, inbox: Inbox, deliver: Callable[[Delivery], None]
         if record is not None:
             records.append(record)
         idle = record is None and not outputs
-        if outputs or len(records) >= _RECORDS_PER_DELIVERY or (idle and records):
+        held_s = core.clock() - records[0].start if records else 0.0
+        if outputs or held_s >= _LONGEST_HOLD_S or (idle and records):
             deliver(Delivery(outputs, records, core.num_running))
             records = []
         if not idle:

@@ -4,6 +4,7 @@ The next token is a checksum of all tokens before it, so that a token fed twice,
 or to the wrong slot gives another answer. Some words of a prompt make things go wrong.
 """
 
+import itertools
 import os
 import threading
 import time
@@ -17,7 +18,6 @@ from tokenizers.pre_tokenizers import WhitespaceSplit
 from miniserve.engine_core import EngineCore
 from miniserve.scheduler import (
     ContinuousScheduler,
-    Request,
     Scheduler,
     SchedulerOutput,
     StaticScheduler,
@@ -56,6 +56,13 @@ def expected_text(prompt: str, max_tokens: int) -> str:
     while len(made) < max_tokens and EOS not in made:
         made.append(next_token(tokens + made))
     return str(tokenizer.decode(made))
+
+
+def endless_prompt(max_tokens: int) -> str:
+    """A prompt whose answer is at least so long."""
+    pairs = itertools.product(range(2, 90), repeat=2)
+    prompts = (f"w{first} w{second}" for first, second in pairs)
+    return next(p for p in prompts if len(expected_text(p, max_tokens).split()) == max_tokens)
 
 
 class FakeModel:
@@ -139,7 +146,3 @@ class OpenFakeCore:
         else:
             scheduler = OneAtATime(self.max_num_seqs, EOS)
         return EngineCore(FakeModel(self.model_seqs, self.step_s), scheduler)
-
-
-def make_request(request_id: str, prompt: Sequence[int], max_tokens: int = 10) -> Request:
-    return Request(request_id, prompt, max_tokens, arrival_time=0.0)

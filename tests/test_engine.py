@@ -30,6 +30,7 @@ from tests.engine_fakes import (
     MAX_MODEL_LEN,
     FakeModel,
     OpenFakeCore,
+    endless_prompt,
     expected_text,
     make_tokenizer,
 )
@@ -91,13 +92,6 @@ async def cancel(task: asyncio.Task[Any]) -> None:
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
-
-
-def endless_prompt(max_tokens: int) -> str:
-    """A prompt whose answer is at least so long."""
-    pairs = itertools.product(range(2, 90), repeat=2)
-    prompts = (f"w{first} w{second}" for first, second in pairs)
-    return next(p for p in prompts if len(expected_text(p, max_tokens).split()) == max_tokens)
 
 
 # --- results --------------------------------------------------------------------------------------
@@ -381,7 +375,7 @@ async def test_an_engine_that_dies_while_it_is_being_stopped_is_stopped() -> Non
         def update(*_: Any) -> Any:
             raise LookupError
 
-        engine.core.scheduler.update = update  # type: ignore[method-assign]
+        engine.core.scheduler.update = update  # type: ignore[assignment, method-assign]
         model_of(engine).gate.clear()
         task = ask(engine)
         await asyncio.sleep(0.005)
@@ -524,6 +518,19 @@ async def test_the_trace_tells_the_whole_story_and_listeners_hear_it() -> None:
         # The first token of an answer comes with the prompt's last chunk, the last is not fed.
         made = [completion.num_output_tokens - 1 for completion in completions]
         assert list(decoded.values()) == made
+
+
+async def test_a_listener_that_raises_harms_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    heard: list[StepRecord] = []
+
+    def bad(record: StepRecord) -> None:
+        raise LookupError("no figure")
+
+    async with running() as engine:
+        engine.listeners += [bad, heard.append]
+        assert (await ask(engine, "w3 w4")).text == expected_text("w3 w4", 50)
+        assert list(engine.trace) == heard
+        assert "no figure" in caplog.text
 
 
 async def test_a_storm_of_cancellations_loses_nothing() -> None:
