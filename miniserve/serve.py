@@ -3,7 +3,7 @@ stops.
 
 Stopping has three steps. The first SIGTERM or SIGINT drains: `/readyz` and new requests get 503,
 accepted requests finish. When none is left, or `drain_timeout_s` has passed, what still runs is
-failed with 503 and the server ends with exit code 0. A second signal ends it at once.
+failed with 503 and the server ends with exit code 0. A second signal ends the drain at once.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import logging
 import socket
 import sys
 import time
+from collections.abc import Callable
 from types import FrameType
 
 import uvicorn
@@ -45,34 +46,33 @@ _CLOSE_TIMEOUT_S = 2
 logger = logging.getLogger(__name__)
 
 
-def open_client(settings: Settings) -> EngineClient:
-    """Make the client of the mode that the settings name; nothing is started yet."""
-    load_tutor = functools.partial(Tutor.load, settings.checkpoint)
-    match settings.mode:
-        case Mode.SYNC:
-            return BlockingClient(load_tutor, timeout_s=settings.request_timeout_s)
-        case Mode.ASYNC:
-            return WorkerClient(load_tutor, max_waiting=settings.max_waiting)
-        case Mode.STATIC | Mode.CONTINUOUS:
-            return _open_engine(settings)
-
-
 def open_core(settings: Settings) -> EngineCore:
-    """Load the model and put it behind the mode's scheduler; for the engine's own thread or
-    process.
-    """
+    """Load the model and put it behind the mode's scheduler; runs where the engine runs."""
     checkpoint = load_checkpoint(settings.checkpoint)
     model = Llama(checkpoint, max_num_seqs=settings.max_num_seqs)
-    return EngineCore(model, _make_scheduler(settings, checkpoint.eos_token_id))
+    return EngineCore(model, make_scheduler(settings, checkpoint.eos_token_id))
 
 
-def _make_scheduler(settings: Settings, eos_token_id: int) -> Scheduler:
+def make_scheduler(settings: Settings, eos_token_id: int) -> Scheduler:
+    """The scheduler of the mode."""
     if settings.mode is Mode.STATIC:
         return StaticScheduler(settings.max_num_seqs, eos_token_id, settings.max_wait_s)
     return ContinuousScheduler(settings.max_num_seqs, eos_token_id, settings.max_num_batched_tokens)
 
 
-def _open_engine(settings: Settings) -> EngineClient:
+def open_client(
+    settings: Settings, open_core: Callable[[Settings], EngineCore] = open_core
+) -> EngineClient:
+    """Make the client of the mode that the settings name; nothing is started yet.
+
+    Args:
+        open_core: must be a function that a new process can import.
+    """
+    load_tutor = functools.partial(Tutor.load, settings.checkpoint)
+    if settings.mode is Mode.SYNC:
+        return BlockingClient(load_tutor, timeout_s=settings.request_timeout_s)
+    if settings.mode is Mode.ASYNC:
+        return WorkerClient(load_tutor, max_waiting=settings.max_waiting)
     config = read_config(settings.checkpoint / "config.json")
     return Engine(
         functools.partial(open_core, settings),
@@ -108,14 +108,13 @@ class DrainingServer(uvicorn.Server):
         self._drain_start: float | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Drain on the first signal, end on the second; runs between two bytecodes of the loop's
-        thread.
-        """
+        """Drain on the first signal, end on the second, drop everything on the third."""
         if self._drain_start is None:
             self._lifecycle.drain()
             self._drain_start = time.monotonic()
         else:
-            self.should_exit = self.force_exit = True
+            self.force_exit = self.should_exit
+            self.should_exit = True
             self.exit_code = 128 + sig
 
     async def on_tick(self, counter: int) -> bool:

@@ -85,7 +85,7 @@ def draining_server(lifecycle: Lifecycle, drain_timeout_s: float) -> DrainingSer
     return DrainingServer(config, lifecycle, drain_timeout_s)
 
 
-async def test_the_first_signal_drains_and_the_second_ends() -> None:
+async def test_the_first_signal_drains_the_second_ends_and_the_third_drops_everything() -> None:
     lifecycle = Lifecycle(lambda _: FakeClient(), Settings())
     server = draining_server(lifecycle, drain_timeout_s=60)
     lifecycle.num_in_flight = 1
@@ -94,9 +94,11 @@ async def test_the_first_signal_drains_and_the_second_ends() -> None:
     assert not await server.on_tick(1)
     assert not server.should_exit
     server.handle_exit(signal.SIGTERM, None)
-    assert server.force_exit
     assert await server.on_tick(2)
+    assert not server.force_exit
     assert server.exit_code == 128 + signal.SIGTERM
+    server.handle_exit(signal.SIGTERM, None)
+    assert server.force_exit
 
 
 async def test_a_drain_ends_when_nothing_is_in_flight_or_at_its_deadline() -> None:

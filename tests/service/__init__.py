@@ -1,0 +1,1 @@
+"""Real server processes over real sockets."""

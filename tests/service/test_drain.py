@@ -1,0 +1,76 @@
+"""SIGTERM and SIGINT: what was accepted is answered, nothing new is, and it ends in time."""
+
+import signal
+from pathlib import Path
+
+import httpx
+import pytest
+
+from miniserve.settings import Mode
+from tests.service.process import ServerProcess, eventually
+
+
+@pytest.mark.parametrize(
+    ("mode", "number"),
+    [(mode, signal.SIGTERM) for mode in Mode] + [(Mode.CONTINUOUS, signal.SIGINT)],
+)
+def test_a_request_in_flight_is_answered_before_the_server_ends(
+    mode: Mode, number: signal.Signals, tmp_path: Path
+) -> None:
+    seen, hold = tmp_path / "seen", tmp_path / "hold"
+    seen.touch()
+    slow = {"step_hold_file": hold, "seen_file": seen, "step_s": 0.02}
+    with ServerProcess(mode=mode, slow=slow, max_num_seqs=2) as server:
+        accepted = server.start_correct("Say 25.")
+        eventually(lambda: "Say 25." in seen.read_text("utf-8"), "the model works on it")
+        if mode is not Mode.SYNC:  # which is deaf as long as the step goes on
+            hold.touch()
+        server.signal(number)
+        if mode is not Mode.SYNC:
+            eventually(lambda: refusal(server) == 503, "new requests are refused")
+            assert server.http.get("/readyz").status_code == 503
+            assert not accepted.done()
+            hold.unlink()
+        answer = accepted.result(60)
+        assert answer.status_code == 200
+        assert answer.json()["corrected"] == "Say 25."
+        assert server.exit_code() == 0
+        assert refusal(server) == "refused"
+        assert "Traceback" not in server.stderr
+
+
+def refusal(server: ServerProcess) -> int | str:
+    """What a new request gets."""
+    try:
+        return server.correct("He goed.").status_code
+    except httpx.TransportError:
+        return "refused"
+
+
+def test_the_drain_has_a_deadline() -> None:
+    with ServerProcess(slow={"step_s": 0.5}, drain_timeout_s=0.5, request_timeout_s=60) as server:
+        accepted = server.start_correct("Say 100.")
+        eventually(lambda: server.running() == 1, "the request is accepted")
+        server.signal()
+        answer = accepted.result(60)
+        assert answer.status_code == 503
+        assert int(answer.headers["retry-after"]) >= 1
+        assert server.exit_code() == 0
+
+
+def test_a_second_signal_ends_at_once() -> None:
+    with ServerProcess(slow={"step_s": 0.5}, drain_timeout_s=600, request_timeout_s=600) as server:
+        accepted = server.start_correct("Say 100.")
+        eventually(lambda: server.running() == 1, "the request is accepted")
+        server.signal()
+        eventually(lambda: server.http.get("/readyz").status_code == 503, "it drains")
+        server.signal()
+        assert server.exit_code() == 128 + signal.SIGTERM
+        assert accepted.result(60).status_code == 503
+
+
+def test_an_idle_server_ends_and_so_does_one_with_silent_connections() -> None:
+    with ServerProcess() as server, server.hanging("Say 1.") as connection:
+        assert b"200 OK" in connection.recv(1000)
+        server.signal()
+        assert server.exit_code() == 0
