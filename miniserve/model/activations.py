@@ -29,8 +29,8 @@ class Activations:
         heads, key_heads = config.num_attention_heads, config.num_key_value_heads
         size, turning = config.head_dim, heads + key_heads
 
-        def make(name: str, columns: int) -> Rows:
-            return Rows(scratch.array(name, rows, columns), layout)
+        def make(name: str, columns: int, *stack: int) -> Rows:
+            return Rows(scratch.array(name, *stack, rows, columns), layout)
 
         self.token_ids = np.zeros(rows, np.intp)  # those that fill up stay 0
         self.x = make("x", config.hidden_size)
@@ -38,7 +38,7 @@ class Activations:
         self.change = self.normed  # one is read before the other is written: they share memory
         self.qkv = make("qkv", (turning + key_heads) * size)
         self.mixed = make("mixed", heads * size)
-        self.gate_up = make("gate_up", 2 * config.intermediate_size)
+        self.gate_up = make("gate_up", config.intermediate_size, 2)
         self.inner = make("inner", config.intermediate_size)
         self.logits = make("logits", config.vocab_size)
 
@@ -47,10 +47,11 @@ class Activations:
         self.keys = by_head[:, heads:turning]
         self.values = by_head[:, turning:]
         self.mixed_by_head = self.mixed.array[:tokens].reshape(tokens, heads, size)
-        self.rotations = scratch.array("rotations", tokens, turning * size).view(np.complex64)
-        self._turning = self.qkv.array[:tokens, : turning * size].view(np.complex64)
-        self._gate = self.gate_up.array[:, : config.intermediate_size]
-        self._up = self.gate_up.array[:, config.intermediate_size :]
+        self._pairs = self.qkv.array[:tokens].view(np.complex64)
+        self.rotations = scratch.array("rotations", *self.qkv.array[:tokens].shape).view(
+            np.complex64
+        )
+        self._gate, self._up = self.gate_up.array
         self._norms = scratch.array("norms", rows)
         self._norm_column = self._norms.reshape(rows, 1)
         self._epsilon = np.float32(config.rms_norm_eps * config.hidden_size)
@@ -66,8 +67,11 @@ class Activations:
         np.divide(self.x.array, self._norm_column, out=self.normed.array)
 
     def rotate(self) -> None:
-        """Turn each pair of numbers of the queries and keys: one complex product, in place."""
-        np.multiply(self._turning, self.rotations, out=self._turning)
+        """Turn each pair of numbers of the queries and keys: one complex product, in place.
+
+        The values are multiplied by 1, because an array without gaps is quicker to go through.
+        """
+        np.multiply(self._pairs, self.rotations, out=self._pairs)
 
     def swiglu(self) -> None:
         """`inner = silu(2 · gate) · up`, where silu(2z) = 2z · sigmoid(2z) = z · (1 + tanh z)."""
@@ -88,15 +92,17 @@ def norm_factor(weight: FloatArray) -> FloatArray:
 
 
 def rotation_table(config: LlamaConfig, positions: int) -> ComplexArray:
-    """(position, pair): e^(i·angle), the pairs those of all query and key heads in a row.
+    """(position, pair): e^(i·angle) for the pairs of all query and key heads, 1 for the values.
 
     The angle of pair j of a head at position p is p · rope_theta^(-2j / head_dim) (Su et al. 2021,
-    section 3.2.2). It is repeated for each head so that the product runs over long rows.
+    section 3.2.2).
     """
     exponents = np.arange(0, config.head_dim, 2) / config.head_dim
     angles = np.outer(np.arange(positions), config.rope_theta**-exponents)
-    heads = config.num_attention_heads + config.num_key_value_heads
-    return np.tile(np.exp(1j * angles), heads).astype(np.complex64)
+    turning = config.num_attention_heads + config.num_key_value_heads
+    table = np.ones((positions, turning + config.num_key_value_heads, len(exponents)), np.complex64)
+    table[:, :turning] = np.exp(1j * angles)[:, np.newaxis]
+    return table.reshape(positions, -1)
 
 
 def pairs_side_by_side(matrix: FloatArray, head_dim: int) -> FloatArray:

@@ -58,6 +58,7 @@ class GroupAttention:
         self._scores = scratch.array("scores", *by_key_head, context)
         self._scores_by_place = self._scores.reshape(blocks, heads, width, context)
         self._scores_by_row = self._scores.reshape(-1, context)
+        self._all_scores = self._scores.reshape(-1)
         self._sums = scratch.array("sums", blocks * heads * width)
         self._divisors = self._sums.reshape(*by_key_head, 1)
         self._ones = np.ones(context, np.float32)
@@ -85,7 +86,8 @@ class GroupAttention:
         which BLAS computes several times as fast as NumPy adds up short rows.
         """
         scores = self._scores_by_row
-        tame = scores.max() < _SAFE_SCORE and scores.min() > -_SAFE_SCORE
+        highest, lowest = np.maximum.reduce(self._all_scores), np.minimum.reduce(self._all_scores)
+        tame = highest < _SAFE_SCORE and lowest > -_SAFE_SCORE
         np.add(self._scores_by_place, self._bias, out=self._scores_by_place)
         if not tame:
             np.subtract(scores, scores.max(axis=1, keepdims=True), out=scores)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from miniserve.model.kv_cache import CONTEXT_STEP, IntArray, KVCache, rounded_context
+from miniserve.model.kv_cache import IntArray, KVCache, rounded_context
 
 #: A longer stretch of one sequence is cut into blocks of this many tokens, so that one long prompt
 #: among short ones does not make all of them as wide as itself.
@@ -116,7 +116,7 @@ class _Decoding:
     ) -> None:
         self.slots, self.moves = slots, moves
         self.order, self.names, self.rows = order, names, rows
-        self._group = _single_tokens(rows, CONTEXT_STEP)
+        self._group = _single_tokens(rows, last_position=0)
 
     def group_for(self, context: int) -> Group:
         """The group of these slots: the same object as long as `context` is the same."""
@@ -127,43 +127,47 @@ class _Decoding:
 
 def _with_stretches(ids: IntArray, rows: IntArray, count: IntArray, start: IntArray) -> Batch:
     """A batch with stretches of prompts: first the single tokens, each part in order of rows."""
-    order = np.lexsort((rows, count > 1))
-    first = (count.cumsum() - count)[order]  # of each entry, in `ids`
-    rows, count, start = rows[order], count[order], start[order]
+    is_single = count == 1
+    order = np.where(is_single, rows, rows + rows.max() + 1).argsort()
+    first = count.cumsum() - count  # of each entry, in `ids`
+    rows, count = rows[order], count[order]
     end = count.cumsum()
     entry = np.arange(len(rows)).repeat(count)  # of each token
     offset = np.arange(len(ids)) - (end - count)[entry]  # of each token in its entry
-    positions = start[entry] + offset
+    caller_entry = order[entry]
+    positions = start[caller_entry] + offset
 
-    groups = []
-    singles = int((count == 1).sum())
-    if singles:
-        context = rounded_context(int(positions[:singles].max()) + 1)
-        groups.append(_single_tokens(rows[:singles], context))
+    singles = np.count_nonzero(is_single)
+    groups = [] if singles == 0 else [_single_tokens(rows[:singles], positions[:singles].max())]
     blocks = -(-count[singles:] // QUERY_BLOCK)  # of each stretch
-    first_block = blocks.cumsum() - blocks
-    block = first_block[entry[singles:] - singles] + offset[singles:] // QUERY_BLOCK
-    place = offset[singles:] % QUERY_BLOCK
-    block_positions = np.zeros((blocks.sum(), place.max() + 1), np.intp)
+    block, place = entry[singles:] - singles, offset[singles:]
+    block_rows = rows[singles:]
+    if blocks.max() > 1:
+        block = (blocks.cumsum() - blocks)[block] + place // QUERY_BLOCK
+        place = place % QUERY_BLOCK
+        block_rows = block_rows.repeat(blocks)
+    block_positions = np.zeros((len(block_rows), place.max() + 1), np.intp)
     block_positions[block, place] = positions[singles:]
     groups.append(
         Group(
             tokens=slice(singles, len(ids)),
-            rows=_as_slice(rows[singles:].repeat(blocks)),
-            context=rounded_context(int(block_positions.max()) + 1),
+            rows=_as_slice(block_rows),
+            context=rounded_context(positions[singles:].max() + 1),
             stretches=Stretches(block, place, block_positions),
         )
     )
-    ids = ids[first[entry] + offset]
+    ids = ids[first[caller_entry] + offset]
     return Batch(ids, positions, rows[entry], tuple(groups), order, end - 1)
 
 
-def _single_tokens(rows: IntArray, context: int) -> Group:
+def _single_tokens(rows: IntArray, last_position: int) -> Group:
+    context = rounded_context(last_position + 1)
     return Group(slice(0, len(rows)), _as_slice(rows), context, None)
 
 
 def _as_slice(rows: IntArray) -> slice | IntArray:
     """Ascending `rows` as a slice, if there are no gaps and no repetitions in them."""
-    if (np.diff(rows) == 1).all():
-        return slice(int(rows[0]), int(rows[-1]) + 1)
+    first, last = int(rows[0]), int(rows[-1])
+    if last - first + 1 == len(rows) and (rows[1:] > rows[:-1]).all():
+        return slice(first, last + 1)
     return rows

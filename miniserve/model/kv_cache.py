@@ -25,7 +25,7 @@ HIDDEN = np.float32(-1e30)
 
 def rounded_context(positions: int) -> int:
     """`positions` rounded up to a multiple of `CONTEXT_STEP`."""
-    return -(-positions // CONTEXT_STEP) * CONTEXT_STEP
+    return -(-int(positions) // CONTEXT_STEP) * CONTEXT_STEP
 
 
 class KVCache:
@@ -81,23 +81,23 @@ class KVCache:
         """Make ready for `count` more tokens from position `start` on in each row.
 
         A row that holds more than `start` tokens forgets the rest: a static batch feeds a finished
-        row the same token again and again. Row -1 stands for no row and holds nothing. Raises
-        `ValueError`, with nothing changed, if a row holds fewer than `start` tokens or has no room;
-        the slots are named in the messages.
+        row at the same position again and again. Row -1 stands for no row and holds nothing.
+        Raises `ValueError`, with nothing changed, if a row holds fewer than `start` tokens or has
+        no room; the slots are named in the messages.
         """
         longest = int(np.argmax(start + count))
         if (start + count)[longest] > self.max_model_len:
             raise ValueError(f"slot {slots[longest]} would outgrow {self.max_model_len} tokens")
         held = self.lengths[rows]
         if held.tolist() != start.tolist():
-            if (held < start).any():
-                wrong = int(np.argmax(held < start))
-                raise ValueError(
-                    f"slot {slots[wrong]} holds {held[wrong]} tokens, not {start[wrong]}"
-                )
-            for row, first in zip(rows[held > start], start[held > start], strict=True):
-                self.bias[row, first:] = HIDDEN
-                self.lengths[row] = first
+            wrong = np.flatnonzero((start < 0) | (start > held))
+            if len(wrong):
+                slot, length, first = slots[wrong[0]], held[wrong[0]], start[wrong[0]]
+                raise ValueError(f"slot {slot} holds {length} tokens and cannot go on at {first}")
+            longer = held > start
+            kept = np.arange(self.positions) < start[longer, np.newaxis]
+            self.bias[rows[longer]] = np.where(kept, np.float32(0), HIDDEN)
+            self.lengths[rows[longer]] = start[longer]
 
     def extend(self, rows: IntArray, positions: IntArray) -> None:
         """Count the tokens at each (row, position); the positions of a row must be ascending."""

@@ -50,34 +50,34 @@ def choose_layout(rows: int, small_matrix_kernel: bool) -> tuple[Layout, int]:
 
 
 class Weight:
-    """A weight matrix (in, out), kept in the form that each layout reads."""
+    """A weight matrix (in, out), or a stack of such, kept in the form that each layout reads."""
 
     def __init__(self, matrix: FloatArray, small_matrix_kernel: bool) -> None:
         whole = np.ascontiguousarray(matrix, np.float32)
-        self.forms = [whole, whole, whole]
-        if small_matrix_kernel and _fits_blocks(whole.shape[1]):
-            blocks = whole.reshape(whole.shape[0], -1, _BLOCK_COLUMNS).transpose(1, 0, 2)
-            self.forms[Layout.BLOCKS] = np.ascontiguousarray(blocks)
+        blocks = np.ascontiguousarray(_in_blocks(whole)) if small_matrix_kernel else whole
+        self.forms = (whole, whole[..., np.newaxis, :, :], blocks)  # in the order of `Layout`
 
 
 class Rows:
-    """An array (rows, columns), and the views of it that `linear` reads and writes."""
+    """An array (rows, columns), or a stack of such, and the views that `linear` uses."""
 
     def __init__(self, array: FloatArray, layout: Layout) -> None:
-        rows, columns = array.shape
         self.array = array
         self.layout = layout
         self.as_input = self.as_output = array
         if layout is Layout.ONE_BY_ONE:
-            self.as_input = self.as_output = array.reshape(rows, 1, columns)
-        elif layout is Layout.BLOCKS and _fits_blocks(columns):
-            self.as_output = array.reshape(rows, -1, _BLOCK_COLUMNS).transpose(1, 0, 2)
+            self.as_input = self.as_output = array[..., np.newaxis, :]
+        elif layout is Layout.BLOCKS:
+            self.as_output = _in_blocks(array)
 
 
 def linear(x: Rows, weight: Weight, out: Rows) -> None:
-    """`out = x @ weight`."""
+    """`out = x @ weight`; a product each where `weight` is a stack."""
     np.matmul(x.as_input, weight.forms[x.layout], out=out.as_output)
 
 
-def _fits_blocks(columns: int) -> bool:
-    return columns % _BLOCK_COLUMNS == 0
+def _in_blocks(array: FloatArray) -> FloatArray:
+    """(…, rows, columns) seen as (…, blocks, rows, 64); as one block if 64 does not go into it."""
+    *stack, rows, columns = array.shape
+    width = _BLOCK_COLUMNS if columns % _BLOCK_COLUMNS == 0 else columns
+    return array.reshape(*stack, rows, columns // width, width).swapaxes(-3, -2)

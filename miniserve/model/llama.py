@@ -183,7 +183,8 @@ class Layer:
     """The matrices of one layer, (in, out), with the constants around them multiplied in.
 
     The weights of a norm go into the matrix that follows, the attention's head_dim^-½ into the
-    queries, and a ½ for `Activations.swiglu` into the gate. Matrices of the same input are one.
+    queries, and a ½ for `Activations.swiglu` into the gate. Matrices with the same input are used
+    in one call: queries, keys and values as one matrix, gate and up as a stack of two.
     """
 
     def __init__(self, checkpoint: Checkpoint, index: int, small_matrix_kernel: bool) -> None:
@@ -192,11 +193,10 @@ class Layer:
         def read(name: str) -> FloatArray:
             return checkpoint.weights[f"model.layers.{index}.{name}.weight"]
 
-        def weight(*matrices: FloatArray, norm: str | None = None) -> Weight:
-            matrix = np.concatenate(matrices)
+        def weight(matrix: FloatArray, norm: str | None = None) -> Weight:
             if norm is not None:
                 matrix = matrix * norm_factor(read(norm))
-            return Weight(matrix.T, small_matrix_kernel)
+            return Weight(matrix.swapaxes(-1, -2), small_matrix_kernel)
 
         queries = pairs_side_by_side(read("self_attn.q_proj"), head_dim) * np.float32(
             head_dim**-0.5
@@ -204,7 +204,7 @@ class Layer:
         keys = pairs_side_by_side(read("self_attn.k_proj"), head_dim)
         values = read("self_attn.v_proj")
         gate, up = read("mlp.gate_proj") * np.float32(0.5), read("mlp.up_proj")
-        self.qkv = weight(queries, keys, values, norm="input_layernorm")
+        self.qkv = weight(np.concatenate((queries, keys, values)), norm="input_layernorm")
         self.output = weight(read("self_attn.o_proj"))
-        self.gate_up = weight(gate, up, norm="post_attention_layernorm")
+        self.gate_up = weight(np.stack((gate, up)), norm="post_attention_layernorm")
         self.down = weight(read("mlp.down_proj"))
