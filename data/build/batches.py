@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -34,16 +35,15 @@ class TokenCorpus:
         return len(self.prompts)
 
 
-def encode_corpus(path: Path, tokenizer: Tokenizer, chunk: int = 20_000) -> TokenCorpus:
-    """Tokens of ``<s> sentence \\n corrected \\n explanation </s>`` for every line of the file."""
+def encode_corpus(path: Path, examples: int, tokenizer: Tokenizer) -> TokenCorpus:
+    """Tokens of ``<s> sentence \\n corrected \\n explanation </s>`` for the first lines."""
     line_break = tokenizer.encode("\n", add_special_tokens=False).ids[0]
     parts: list[NDArray[np.uint16]] = []
     lengths: list[int] = []
     prompts: list[int] = []
-    with path.open(encoding="utf-8") as lines:
-        while texts := [
-            _text(json.loads(line)) for _, line in zip(range(chunk), lines, strict=False)
-        ]:
+    with path.open(encoding="utf-8") as file:
+        lines = islice(file, examples)
+        while texts := [_text(json.loads(line)) for line in islice(lines, 20_000)]:
             for encoding in tokenizer.encode_batch_fast(texts):
                 ids = [*encoding.ids, EOS_ID]
                 parts.append(np.array(ids, np.uint16))
@@ -57,10 +57,10 @@ def _text(example: dict[str, str]) -> str:
     return f"{example['sentence']}\n{example['corrected']}\n{example['explanation']}"
 
 
-def load_corpus(path: Path, tokenizer: Tokenizer, cache: Path) -> TokenCorpus:
+def load_corpus(path: Path, examples: int, tokenizer: Tokenizer, cache: Path) -> TokenCorpus:
     """`encode_corpus`, kept in ``cache`` (an ``.npz``) for the next start."""
     if not cache.exists():
-        corpus = encode_corpus(path, tokenizer)
+        corpus = encode_corpus(path, examples, tokenizer)
         partial = cache.with_suffix(".part.npz")
         np.savez(partial, ids=corpus.ids, starts=corpus.starts, prompts=corpus.prompts)
         partial.replace(cache)
@@ -104,7 +104,7 @@ def micro_batches(
     while begin < len(by_length):
         longest = int(lengths[by_length[begin]])
         rows = by_length[begin : begin + max(1, max_tokens // longest)]
-        rows = rows[lengths[rows] >= 0.8 * longest]  # a few long ones must not stretch the rest
+        rows = rows[lengths[rows] >= 0.65 * longest]  # a few long ones must not stretch the rest
         begin += len(rows)
         ids = np.full((len(rows), longest + 1), PAD_ID, np.int64)
         learned = np.zeros((len(rows), longest), bool)

@@ -8,7 +8,9 @@ et al. 2023.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from tokenizer import VOCAB_SIZE
@@ -90,7 +92,30 @@ def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
     return (wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + eps)).to(x.dtype) * weight
 
 
-def attention(shape: Shape, qkv: Tensor, start: int, cache: tuple[Tensor, Tensor] | None) -> Tensor:
+def swiglu(gate_up: Tensor) -> Tensor:
+    """(…, 2 · wide) → (…, wide): the first half through SiLU, times the second (Shazeer 2020)."""
+    gate, up = gate_up.chunk(2, dim=-1)
+    return F.silu(gate) * up
+
+
+class Pieces(NamedTuple):
+    """The element-wise parts of the model, plain or compiled."""
+
+    rms_norm: Callable[[Tensor, Tensor, float], Tensor] = rms_norm
+    rotate: Callable[[Tensor, Tensor, Tensor], Tensor] = rotate
+    swiglu: Callable[[Tensor], Tensor] = swiglu
+
+    def compiled(self) -> Pieces:
+        """Each fused into one kernel (a fifth less time for a training step; needs g++)."""
+        return Pieces(*(torch.compile(piece, dynamic=True) for piece in self))
+
+
+PLAIN = Pieces()
+
+
+def attention(
+    shape: Shape, qkv: Tensor, start: int, cache: tuple[Tensor, Tensor] | None, pieces: Pieces
+) -> Tensor:
     """Causal grouped-query attention.
 
     ``qkv``: (batch, length, rows) at positions ``start …``; → (batch, length, q rows). With a
@@ -100,7 +125,7 @@ def attention(shape: Shape, qkv: Tensor, start: int, cache: tuple[Tensor, Tensor
     b, t, _ = qkv.shape
     cos, sin = (table[start:].to(qkv.dtype) for table in rope_table(shape, start + t))
     split = qkv.view(b, t, heads + 2 * kv, hd).transpose(1, 2)
-    turned = rotate(split[:, : heads + kv], cos, sin)
+    turned = pieces.rotate(split[:, : heads + kv], cos, sin)
     q, k, v = turned[:, :heads], turned[:, heads:], split[:, heads + kv :]
     if cache is not None:
         cache[0][:b, :, start : start + t] = k
@@ -116,7 +141,12 @@ def attention(shape: Shape, qkv: Tensor, start: int, cache: tuple[Tensor, Tensor
 
 
 def hidden_states(
-    shape: Shape, weights: Weights, ids: Tensor, start: int = 0, caches: Caches | None = None
+    shape: Shape,
+    weights: Weights,
+    ids: Tensor,
+    start: int = 0,
+    caches: Caches | None = None,
+    pieces: Pieces = PLAIN,
 ) -> Tensor:
     """(batch, length) ids at positions ``start …`` → (batch, length, hidden) after the last norm.
 
@@ -125,11 +155,11 @@ def hidden_states(
     x = F.embedding(ids, weights["embed"])
     for index in range(shape.num_hidden_layers):
         layer = f"layers.{index}."
-        normed = rms_norm(x, weights[layer + "attn_norm"], shape.rms_norm_eps)
+        normed = pieces.rms_norm(x, weights[layer + "attn_norm"], shape.rms_norm_eps)
         cache = None if caches is None else caches[index]
-        mixed = attention(shape, F.linear(normed, weights[layer + "qkv"]), start, cache)
+        mixed = attention(shape, F.linear(normed, weights[layer + "qkv"]), start, cache, pieces)
         x = x + F.linear(mixed, weights[layer + "out"])
-        normed = rms_norm(x, weights[layer + "mlp_norm"], shape.rms_norm_eps)
-        gate, up = F.linear(normed, weights[layer + "gate_up"]).chunk(2, dim=-1)
-        x = x + F.linear(F.silu(gate) * up, weights[layer + "down"])
-    return rms_norm(x, weights["norm"], shape.rms_norm_eps)
+        normed = pieces.rms_norm(x, weights[layer + "mlp_norm"], shape.rms_norm_eps)
+        gated = pieces.swiglu(F.linear(normed, weights[layer + "gate_up"]))
+        x = x + F.linear(gated, weights[layer + "down"])
+    return pieces.rms_norm(x, weights["norm"], shape.rms_norm_eps)

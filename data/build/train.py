@@ -23,17 +23,19 @@ from checkpoint_dir import save_checkpoint
 from optimizer import Optimizer, Schedule
 from tokenizer import corpus_texts, save_tokenizer, train_tokenizer
 from tokenizers import Tokenizer
-from torch_llama import Shape, Weights, hidden_states, initial_weights
+from torch_llama import PLAIN, Pieces, Shape, Weights, hidden_states, initial_weights
 
 BUILD = Path(__file__).resolve().parent
 
 
 @dataclass(frozen=True)
 class Stage:
-    """So many steps on one corpus (a JSON Lines file, relative to the corpus folder)."""
+    """So many steps of ``batch``, from the first ``examples`` of one corpus file."""
 
-    corpus: str
+    corpus: str  #: below the corpus folder
+    examples: int
     steps: int
+    batch: int
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,6 @@ class Recipe:
     """What the result depends on, besides the corpus files."""
 
     stages: tuple[Stage, ...]
-    batch: int
     muon_lr: float
     adam_lr: float
     weight_decay: float
@@ -65,14 +66,14 @@ class Recipe:
         return sum(stage.steps for stage in self.stages)
 
 
-def learn(shape: Shape, weights: Weights, batch: MicroBatch, scale: float) -> float:
+def learn(pieces: Pieces, shape: Shape, weights: Weights, batch: MicroBatch, scale: float) -> float:
     """Add the gradients of ``scale`` times the summed cross entropy to the weights; the loss.
 
     The softmax over the tied embedding is done in pieces that stay in the cache, and its gradient
     on the way.
     """
     embed = weights["embed"].detach()
-    states = hidden_states(shape, weights, batch.ids).flatten(0, 1)[batch.places]
+    states = hidden_states(shape, weights, batch.ids, pieces=pieces).flatten(0, 1)[batch.places]
     seen = states.detach()
     to_states, to_embed, total = torch.empty_like(seen), torch.zeros(embed.shape), 0.0
     for start in range(0, len(batch.targets), 256):
@@ -110,7 +111,9 @@ def save_state(path: Path, state: dict[str, Any]) -> None:
 class Run:
     """A training run in a directory: its tokenizer, its state and its latest export."""
 
-    def __init__(self, recipe: Recipe, corpora: Path, directory: Path) -> None:
+    def __init__(
+        self, recipe: Recipe, corpora: Path, directory: Path, compiled: bool = False
+    ) -> None:
         self.recipe, self.corpora, self.directory, self.shape = recipe, corpora, directory, Shape()
         directory.mkdir(parents=True, exist_ok=True)
         if not (directory / "tokenizer.json").exists():
@@ -128,6 +131,7 @@ class Run:
             self.optimizer.load_state(saved["optimizer"])
             self.average, self.done = saved["average"], saved["step"]
         self.schedule = Schedule(recipe.steps, recipe.warmup, recipe.decay)
+        self._pieces = PLAIN.compiled() if compiled else PLAIN
         self._stage = -1
         self._load_stage()
 
@@ -140,10 +144,11 @@ class Run:
             before += self.recipe.stages[number].steps
             number += 1
         if number != self._stage:
-            path = self.corpora / self.recipe.stages[number].corpus
+            stage = self.recipe.stages[number]
+            path = self.corpora / stage.corpus
             cache = self.directory / f"tokens-{number}.npz"
-            self._corpus = load_corpus(path, self.tokenizer, cache)
-            self._order = Order(len(self._corpus), self.recipe.batch, self.recipe.seed + number)
+            self._corpus = load_corpus(path, stage.examples, self.tokenizer, cache)
+            self._order = Order(len(self._corpus), stage.batch, self.recipe.seed + number)
             self._stage, self._before = number, before
 
     def step(self) -> float:
@@ -153,7 +158,7 @@ class Run:
         pieces = list(micro_batches(self._corpus, indices, self.recipe.micro_tokens))
         scale, loss = 1.0 / sum(len(piece.targets) for piece in pieces), 0.0
         for piece in pieces:
-            loss += learn(self.shape, self.optimizer.working, piece, scale)
+            loss += learn(self._pieces, self.shape, self.optimizer.working, piece, scale)
             self.optimizer.collect()
         self.optimizer.step(self.done, self.schedule.factor(self.done))
         keep = min(self.recipe.average, (self.done + 1) / (self.done + 10))
@@ -182,9 +187,9 @@ def train(run: Run, save_every: int) -> bool:
     while run.done < run.recipe.steps and not caught:
         losses.append(run.step())
         if run.done % 50 == 0:
-            speed = len(losses) * run.recipe.batch / (time.monotonic() - begun)
+            seconds = (time.monotonic() - begun) / len(losses)
             state = f"step {run.done}/{run.recipe.steps} loss {sum(losses) / len(losses):.4f}"
-            print(f"{state} {speed:.0f} examples/s", flush=True)
+            print(f"{state} {seconds:.2f} s a step", flush=True)
             losses, begun = [], time.monotonic()
         if run.done % save_every == 0:
             run.save()
@@ -199,11 +204,12 @@ def main() -> int:
     parser.add_argument("--corpora", type=Path, default=BUILD / "cache", help="corpus folder")
     parser.add_argument("--run", type=Path, default=BUILD / "cache" / "run", help="state, exports")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--compile", action="store_true", help="a fifth faster; needs g++")
     parser.add_argument("--save-every", type=int, default=250, metavar="STEPS")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     keep_freed_memory()
-    run = Run(Recipe.read(given.recipe), given.corpora, given.run)
+    run = Run(Recipe.read(given.recipe), given.corpora, given.run, given.compile)
     return 0 if train(run, given.save_every) else 3
 
 
