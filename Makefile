@@ -27,6 +27,9 @@ lab: setup       ## open JupyterLab on the first chapter
 test: setup      ## run every test, the notebooks included
 	$(BIN)/python -m tests
 
+soak: setup      ## the long versions of some tests: half an hour and more
+	$(BIN)/python -m pytest tests -m soak
+
 lint: setup      ## ruff and mypy --strict
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
