@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from miniserve.model.attention import GroupAttention
 from miniserve.model.checkpoint import FloatArray, LlamaConfig
-from miniserve.model.linear import Rows, choose_layout
+from miniserve.model.linear import Rows, choose_layout, parts_of_sum
 from miniserve.model.scratch import Scratch
 
 ComplexArray = NDArray[np.complex64]
@@ -36,10 +36,13 @@ class Activations:
         self.x = make("x", config.hidden_size)
         self.normed = make("normed", config.hidden_size)
         self.change = self.normed  # one is read before the other is written: they share memory
+        parts = parts_of_sum(config.intermediate_size, small_matrix_kernel)
+        self.changes = make("changes", config.hidden_size, parts)
         self.qkv = make("qkv", (turning + key_heads) * size)
         self.mixed = make("mixed", heads * size)
         self.gate_up = make("gate_up", config.intermediate_size, 2)
-        self.inner = make("inner", config.intermediate_size)
+        self._inner = scratch.array("inner", rows, config.intermediate_size)
+        self.inner = Rows(self._inner.reshape(rows, parts, -1).swapaxes(0, 1), layout)
         self.logits = make("logits", config.vocab_size)
 
         by_head = self.qkv.array[:tokens].reshape(tokens, turning + key_heads, size)
@@ -75,7 +78,7 @@ class Activations:
 
     def swiglu(self) -> None:
         """`inner = silu(2 · gate) · up`, where silu(2z) = 2z · sigmoid(2z) = z · (1 + tanh z)."""
-        inner = self.inner.array
+        inner = self._inner
         np.tanh(self._gate, out=inner)
         np.add(inner, self._one, out=inner)
         np.multiply(inner, self._gate, out=inner)
@@ -84,6 +87,11 @@ class Activations:
     def add_change(self) -> None:
         """`x += change`."""
         np.add(self.x.array, self.change.array, out=self.x.array)
+
+    def add_changes(self) -> None:
+        """`x += ` each of the parts of `changes` (`linear.parts_of_sum`)."""
+        for change in self.changes.array:
+            np.add(self.x.array, change, out=self.x.array)
 
 
 def norm_factor(weight: FloatArray) -> FloatArray:

@@ -13,8 +13,6 @@ from miniserve.model.checkpoint import FloatArray, LlamaConfig
 from miniserve.model.kv_cache import HIDDEN, KVCache
 from miniserve.model.scratch import Scratch
 
-_SAFE_SCORE = 60.0
-
 
 def causal_bias(positions: int) -> FloatArray:
     """(query position, key position): 0 where the query may look, `HIDDEN` at later keys."""
@@ -59,6 +57,9 @@ class GroupAttention:
         self._scores_by_place = self._scores.reshape(blocks, heads, width, context)
         self._scores_by_row = self._scores.reshape(-1, context)
         self._all_scores = self._scores.reshape(-1)
+        self._row_starts = np.arange(0, self._all_scores.size, context)
+        self._highest = scratch.array("highest", blocks * heads * width)
+        self._highest_column = self._highest.reshape(-1, 1)
         self._sums = scratch.array("sums", blocks * heads * width)
         self._divisors = self._sums.reshape(*by_key_head, 1)
         self._ones = np.ones(context, np.float32)
@@ -77,19 +78,16 @@ class GroupAttention:
             self._mixed[...] = self._block_mixed[stretches.block, :, stretches.place]
 
     def _exp(self) -> None:
-        """Scores become exp(score), 0 where hidden, and `sums` their sums: softmax undivided.
+        """Scores become exp(score - highest), 0 where hidden, and `sums` their sums.
 
-        The division comes after the values are mixed, when there are fewer numbers to divide.
-        Softmax commonly takes the largest score off each row first, so that exp cannot overflow.
-        Finding it for many short rows is slow, and between ±60 float32 has room enough (e^60 is
-        10^26, the limit 10^38); so that is done only when needed. The sum is a product with ones,
-        which BLAS computes several times as fast as NumPy adds up short rows.
+        This is softmax but for the division, which comes after the values are mixed, when there
+        are fewer numbers to divide. Each row has its own highest score taken off, so that exp
+        cannot overflow. For many short rows NumPy's `reduceat` is more than twice as fast as its
+        `max`, and the product with ones, by BLAS, several times as fast as its `sum`.
         """
         scores = self._scores_by_row
-        highest, lowest = np.maximum.reduce(self._all_scores), np.minimum.reduce(self._all_scores)
-        tame = highest < _SAFE_SCORE and lowest > -_SAFE_SCORE
         np.add(self._scores_by_place, self._bias, out=self._scores_by_place)
-        if not tame:
-            np.subtract(scores, scores.max(axis=1, keepdims=True), out=scores)
+        np.maximum.reduceat(self._all_scores, self._row_starts, out=self._highest)
+        np.subtract(scores, self._highest_column, out=scores)
         np.exp(scores, out=scores)
         np.matmul(scores, self._ones, out=self._sums)

@@ -18,6 +18,7 @@ _SMALL_MATRIX_KERNELS = frozenset({"SkylakeX", "Cooperlake", "SapphireRapids"})
 _BLOCK_COLUMNS = 64
 _MOST_ROWS_IN_BLOCKS = 56
 _MOST_ROWS_ONE_BY_ONE = 3
+_MOST_INPUTS = 384
 
 
 class Layout(IntEnum):
@@ -49,6 +50,17 @@ def choose_layout(rows: int, small_matrix_kernel: bool) -> tuple[Layout, int]:
     return Layout.WHOLE, rows + -rows % 4
 
 
+def parts_of_sum(inputs: int, small_matrix_kernel: bool) -> int:
+    """In how many parts a product over `inputs` numbers is to be added up: 1 or 2.
+
+    Over more than 384 numbers OpenBLAS adds up in one go for a few rows and in two for many. In two
+    fixed parts the last digits of a result do not depend on how many rows share the batch, and the
+    small-matrix kernel goes on to 44 rows instead of 22 (it takes up to a million multiplications).
+    Other kernels round differently for different numbers of rows anyway.
+    """
+    return 2 if small_matrix_kernel and inputs > _MOST_INPUTS and inputs % 2 == 0 else 1
+
+
 class Weight:
     """A weight matrix (in, out), or a stack of such, kept in the form that each layout reads."""
 
@@ -68,6 +80,7 @@ class Rows:
         if layout is Layout.ONE_BY_ONE:
             self.as_input = self.as_output = array[..., np.newaxis, :]
         elif layout is Layout.BLOCKS:
+            self.as_input = array[..., np.newaxis, :, :]
             self.as_output = _in_blocks(array)
 
 

@@ -25,7 +25,7 @@ from miniserve.model.attention import GroupAttention, causal_bias
 from miniserve.model.batch import Batch, Group, Planner
 from miniserve.model.checkpoint import Checkpoint, FloatArray
 from miniserve.model.kv_cache import IntArray, KVCache
-from miniserve.model.linear import Weight, has_small_matrix_kernel, linear
+from miniserve.model.linear import Weight, has_small_matrix_kernel, linear, parts_of_sum
 from miniserve.model.scratch import Scratch
 
 #: Steps of up to this many tokens find their working memory ready; larger ones cut it out anew.
@@ -136,8 +136,8 @@ class Llama:
             a.norm()
             linear(a.normed, layer.gate_up, a.gate_up)
             a.swiglu()
-            linear(a.inner, layer.down, a.change)
-            a.add_change()
+            linear(a.inner, layer.down, a.changes)
+            a.add_changes()
 
         a.norm()
         linear(a.normed, self._head, a.logits)
@@ -207,4 +207,6 @@ class Layer:
         self.qkv = weight(np.concatenate((queries, keys, values)), norm="input_layernorm")
         self.output = weight(read("self_attn.o_proj"))
         self.gate_up = weight(np.stack((gate, up)), norm="post_attention_layernorm")
-        self.down = weight(read("mlp.down_proj"))
+        down = read("mlp.down_proj")
+        parts = parts_of_sum(down.shape[1], small_matrix_kernel)
+        self.down = weight(np.stack(np.split(down, parts, axis=1)))
