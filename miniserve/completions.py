@@ -1,0 +1,199 @@
+"""OpenAI's `POST /v1/completions` and `GET /v1/models`, for other people's clients and load tools.
+
+Non-streaming and greedy; `prompt` is the tutor's prompt as it stands (a sentence and a line break).
+Errors on these two routes have OpenAI's shape, because that is what its clients read; what stands
+in front of the routes (rate limit, body size) answers as everywhere else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, ConfigDict, Field
+
+from miniserve.app import admitted_client, unless_disconnected
+from miniserve.client import EngineClient, EngineError, EngineUnavailable, PromptTooLong, QueueFull
+from miniserve.settings import Settings
+
+_DEFAULT_MAX_TOKENS = 16  # OpenAI's own default
+
+
+class CompletionRequest(BaseModel):
+    """The fields of OpenAI's request that mean something here; `temperature` may only be 0."""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        json_schema_extra={
+            "examples": [{"model": "tutor", "prompt": "He goed to school\n", "max_tokens": 64}]
+        },
+    )
+
+    model: str
+    prompt: str = Field(min_length=1, max_length=4096)
+    max_tokens: int = Field(default=_DEFAULT_MAX_TOKENS, ge=1)
+    temperature: float | None = Field(default=None, ge=0, le=0, description="Greedy only: 0.")
+    n: int | None = Field(default=None, ge=1, le=1)
+    stream: bool | None = Field(default=None, description="Only false.")
+
+
+class Choice(BaseModel):
+    """One completion."""
+
+    index: int = 0
+    text: str
+    logprobs: None = None
+    finish_reason: str
+
+
+class Usage(BaseModel):
+    """Tokens read and written."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+
+
+class CompletionResponse(BaseModel):
+    """OpenAI's text completion object."""
+
+    id: str
+    object: str = "text_completion"
+    created: int
+    model: str
+    choices: list[Choice]
+    usage: Usage
+
+
+class ModelCard(BaseModel):
+    """One model that can be asked for."""
+
+    id: str
+    object: str = "model"
+    created: int
+    owned_by: str = "miniserve"
+
+
+class ModelList(BaseModel):
+    """All of them: here, one."""
+
+    object: str = "list"
+    data: list[ModelCard]
+
+
+class ApiError(Exception):
+    """An error in OpenAI's shape."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        kind: str = "invalid_request_error",
+        param: str | None = None,
+        code: str | None = None,
+        retry_after_s: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.body = {
+            "error": {"message": message, "type": kind, "param": param, "code": code},
+        }
+        self.headers = None if retry_after_s is None else {"Retry-After": str(retry_after_s)}
+
+    def response(self) -> JSONResponse:
+        """The answer that says so."""
+        return JSONResponse(self.body, self.status, self.headers)
+
+
+class _OpenAIRoute(APIRoute):
+    """A route whose errors are told in OpenAI's shape."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handler = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            try:
+                return await handler(request)
+            except ApiError as error:
+                return error.response()
+            except (EngineError, TimeoutError) as error:
+                return _engine_error(error).response()
+            except RequestValidationError as error:
+                first = error.errors()[0]
+                field = str(first["loc"][-1])
+                message = f"The field {field!r} is not valid: {first['msg']}."
+                return ApiError(400, message, param=field).response()
+
+        return handle
+
+
+def completions_router(settings: Settings, model: str) -> APIRouter:
+    """The two routes.
+
+    Args:
+        model: the name by which the model is asked for.
+    """
+    router = APIRouter(prefix="/v1", tags=["openai"], route_class=_OpenAIRoute)
+    started = int(time.time())
+
+    @router.get("/models", summary="The models that can be asked for")
+    async def models() -> ModelList:
+        return ModelList(data=[ModelCard(id=model, created=started)])
+
+    @router.post("/completions", summary="Continue a prompt, as OpenAI's API does")
+    async def complete(
+        question: CompletionRequest,
+        request: Request,
+        client: Annotated[EngineClient, Depends(admitted_client)],
+    ) -> CompletionResponse:
+        if question.model != model:
+            message = f"There is no model of this name here; there is {model!r}."
+            raise ApiError(404, message, param="model", code="model_not_found")
+        if question.stream:
+            raise ApiError(400, "Streaming is not offered.", param="stream")
+        request_id = getattr(request.state, "request_id", None) or uuid.uuid4().hex
+        generation = client.generate(
+            question.prompt, max_tokens=question.max_tokens, request_id=request_id
+        )
+        async with asyncio.timeout(settings.request_timeout_s):
+            completion = await unless_disconnected(request, generation)
+        usage = Usage(
+            prompt_tokens=completion.num_prompt_tokens,
+            completion_tokens=completion.num_output_tokens,
+            total_tokens=completion.num_prompt_tokens + completion.num_output_tokens,
+        )
+        choice = Choice(text=completion.text, finish_reason=completion.finish_reason)
+        return CompletionResponse(
+            id=f"cmpl-{uuid.uuid4().hex}",
+            created=int(time.time()),
+            model=model,
+            choices=[choice],
+            usage=usage,
+        )
+
+    return router
+
+
+def _engine_error(error: EngineError | TimeoutError) -> ApiError:
+    """What an engine's error is called over there."""
+    if isinstance(error, PromptTooLong):
+        return ApiError(400, str(error), param="prompt", code="context_length_exceeded")
+    if isinstance(error, QueueFull | EngineUnavailable):
+        return ApiError(
+            503,
+            str(error),
+            kind="server_error",
+            code="overloaded",
+            retry_after_s=error.retry_after_s,
+        )
+    if isinstance(error, TimeoutError):
+        return ApiError(504, "The answer took too long.", kind="server_error", code="timeout")
+    return ApiError(503, str(error), kind="server_error", code="engine_error", retry_after_s=1)

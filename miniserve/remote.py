@@ -1,0 +1,256 @@
+"""Somebody else's engine as a client: any server that speaks OpenAI's `/v1/completions`.
+
+vLLM, llama.cpp's server, TGI and others do. Routes, limits, drain and metrics stay miniserve's;
+only the generation happens elsewhere, on as many machines as that engine knows how to use. What is
+added here is what a network needs: a bounded number of connections, a retry where nothing was
+generated, a circuit breaker, and a look at the engine every second, so that `/readyz` tells the
+truth.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+
+from miniserve.client import (
+    Completion,
+    EngineClient,
+    EngineState,
+    EngineStatus,
+    EngineUnavailable,
+    FinishReason,
+    PromptTooLong,
+    QueueFull,
+    StepFailed,
+    Timing,
+)
+
+_CONNECT_TIMEOUT_S = 3.0
+_WATCH_EVERY_S = 1.0
+_ATTEMPTS = 2
+_RETRY_PAUSE_S = 0.1
+_FINISH_REASONS: dict[str, FinishReason] = {"stop": "stop", "length": "length"}
+
+
+class CircuitBreaker:
+    """Stops calling an engine that keeps failing, and lets one call through now and then to see.
+
+    Closed: calls pass. After `threshold` failures in a row it opens: calls are refused for
+    `pause_s` seconds. Then a single call is let through; its success closes the breaker, its
+    failure opens it again.
+
+    Args:
+        clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        threshold: int = 5,
+        pause_s: float = 2.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._threshold = threshold
+        self._pause_s = pause_s
+        self._clock = clock
+        self._failures = 0
+        self._opened: float | None = None
+
+    def check(self) -> None:
+        """Let a call through, or refuse it.
+
+        Raises:
+            EngineUnavailable: the breaker is open.
+        """
+        if self._opened is None:
+            return
+        left = self._opened + self._pause_s - self._clock()
+        if left > 0:
+            raise EngineUnavailable(
+                "The engine has failed several times in a row; it is left alone for a moment.",
+                retry_after_s=max(1, math.ceil(left)),
+            )
+        self._opened = self._clock()  # this call is the probe; others wait for what comes of it
+
+    def succeeded(self) -> None:
+        """A call went well, or at least the engine answered it sensibly."""
+        self._failures, self._opened = 0, None
+
+    def failed(self) -> None:
+        """A call failed in a way that speaks against the engine."""
+        self._failures += 1
+        if self._failures >= self._threshold:
+            self._opened = self._clock()
+
+
+class RemoteClient(EngineClient):
+    """Completions from an OpenAI-compatible server.
+
+    Args:
+        url: the API's base, such as `http://127.0.0.1:8001/v1`.
+        model: the model's name over there.
+        max_in_flight: requests (and connections) at a time; the next one gets `QueueFull`.
+        timeout_s: longest wait for an answer.
+        transport: for tests.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        model: str,
+        *,
+        max_in_flight: int = 272,
+        timeout_s: float = 30.0,
+        breaker: CircuitBreaker | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._url = url.rstrip("/")
+        self._model = model
+        self._max_in_flight = max_in_flight
+        self._in_flight: set[asyncio.Task[httpx.Response]] = set()
+        self._breaker = breaker or CircuitBreaker()
+        limits = httpx.Limits(
+            max_connections=max_in_flight + 1, max_keepalive_connections=max_in_flight
+        )
+        self._http = httpx.AsyncClient(
+            timeout=httpx.Timeout(timeout_s, connect=_CONNECT_TIMEOUT_S),
+            limits=limits,
+            transport=transport,
+        )
+        self._state, self._reason = EngineState.STARTING, "The engine has not been asked yet."
+        self._watcher: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Look at the engine every second until it is there; then go on watching it.
+
+        It may be started after miniserve, and take its time: that is no failure.
+        """
+        await self._look()
+        while self._state is EngineState.FAILED:
+            await asyncio.sleep(_WATCH_EVERY_S)
+            await self._look()
+        self._watcher = asyncio.create_task(self._watch(), name="watch the engine")
+
+    async def stop(self) -> None:
+        """Cancel what is in flight, and close the connections."""
+        self._state, self._reason = EngineState.STOPPED, "The engine's client has been stopped."
+        tasks = [*self._in_flight, *([self._watcher] if self._watcher else [])]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=_CONNECT_TIMEOUT_S)
+        await self._http.aclose()
+
+    async def generate(self, prompt: str, *, max_tokens: int, request_id: str) -> Completion:
+        """See `EngineClient.generate`; a cancelled await closes its connection."""
+        if self._stopped:
+            raise EngineUnavailable(self._reason)
+        if len(self._in_flight) >= self._max_in_flight:
+            raise QueueFull(retry_after_s=1)
+        self._breaker.check()
+        body = {
+            "model": self._model,
+            "prompt": prompt,
+            "max_tokens": max_tokens,
+            "temperature": 0,
+        }
+        start = time.perf_counter()
+        task = asyncio.create_task(self._post(body, request_id), name=f"generate {request_id}")
+        self._in_flight.add(task)
+        try:
+            response = await task
+        except asyncio.CancelledError:
+            if self._stopped and task.cancelled():
+                raise EngineUnavailable(self._reason) from None
+            task.cancel()
+            raise
+        except httpx.HTTPError as error:
+            self._breaker.failed()
+            name = type(error).__name__
+            raise EngineUnavailable(f"The engine did not answer: {name}.") from error
+        finally:
+            self._in_flight.discard(task)
+        return self._read(response, time.perf_counter() - start)
+
+    def status(self) -> EngineStatus:
+        """See `EngineClient.status`: what the last look at the engine showed."""
+        return EngineStatus(self._state, self._reason, num_running=len(self._in_flight))
+
+    @property
+    def _stopped(self) -> bool:
+        return self._state is EngineState.STOPPED
+
+    async def _post(self, body: dict[str, Any], request_id: str) -> httpx.Response:
+        """Send; once more if no connection came about, because then nothing was generated."""
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                return await self._http.post(
+                    f"{self._url}/completions", json=body, headers={"X-Request-ID": request_id}
+                )
+            except (httpx.ConnectError, httpx.ConnectTimeout):
+                if attempt == _ATTEMPTS:
+                    raise
+                await asyncio.sleep(_RETRY_PAUSE_S)
+        raise AssertionError("unreachable")
+
+    def _read(self, response: httpx.Response, elapsed_s: float) -> Completion:
+        """Turn an answer into a completion, or into the error that it means."""
+        status = response.status_code
+        if status in (429, 503):  # the engine is well, and has too much to do
+            self._breaker.succeeded()
+            raise QueueFull(_retry_after_s(response))
+        if status >= 500:
+            self._breaker.failed()
+            raise EngineUnavailable(f"The engine answered with status {status}.")
+        self._breaker.succeeded()
+        if status == 400 and "context" in response.text:
+            raise PromptTooLong("The engine says that the prompt does not fit into its context.")
+        try:
+            if status != 200:
+                raise ValueError(f"status {status}")
+            content = response.json()
+            choice, usage = content["choices"][0], content.get("usage") or {}
+            return Completion(
+                text=str(choice["text"]),
+                finish_reason=_FINISH_REASONS.get(choice["finish_reason"], "abort"),
+                num_prompt_tokens=int(usage.get("prompt_tokens", 0)),
+                num_output_tokens=int(usage.get("completion_tokens", 0)),
+                timing=Timing(queue_s=0.0, prefill_s=0.0, decode_s=elapsed_s),
+            )
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+            raise StepFailed(f"The engine's answer is not a completion: {error}") from error
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(_WATCH_EVERY_S)
+            await self._look()
+
+    async def _look(self) -> None:
+        """Ask for the list of models, and take what comes of it as the engine's state."""
+        try:
+            response = await self._http.get(f"{self._url}/models", timeout=_CONNECT_TIMEOUT_S)
+            response.raise_for_status()
+            models = [str(entry["id"]) for entry in response.json()["data"]]
+        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+            self._note(EngineState.FAILED, f"The engine cannot be asked: {type(error).__name__}.")
+            return
+        if self._model not in models:
+            known = ", ".join(models) or "none"
+            reason = f"The engine has no model {self._model!r}, but: {known}."
+            self._note(EngineState.FAILED, reason)
+            return
+        self._note(EngineState.READY, "")
+
+    def _note(self, state: EngineState, reason: str) -> None:
+        if not self._stopped:
+            self._state, self._reason = state, reason
+
+
+def _retry_after_s(response: httpx.Response) -> int:
+    """The engine's own Retry-After in whole seconds, from 1 to 60; 1 if it names none."""
+    value = response.headers.get("retry-after", "")
+    return max(1, min(60, int(value))) if value.isdecimal() else 1

@@ -1,0 +1,128 @@
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+
+import httpx
+import openai
+import pytest
+
+from miniserve.app import create_app
+from miniserve.background import BackgroundServer
+from miniserve.client import EngineUnavailable, PromptTooLong, QueueFull, StepFailed
+from miniserve.completions import completions_router
+from miniserve.settings import Settings
+from tests.fakes import ANSWER, FakeClient, running
+
+pytestmark = pytest.mark.anyio
+PROMPT = "He goed to school.\n"
+BODY = {"model": "tutor", "prompt": PROMPT, "max_tokens": 64}
+
+
+@contextlib.asynccontextmanager
+async def service(fake: FakeClient) -> AsyncIterator[httpx.AsyncClient]:
+    settings = Settings(request_timeout_s=0.5)
+    app = create_app(
+        lambda _: fake, settings, routers=[completions_router(settings, model="tutor")]
+    )
+    async with running(app) as client:
+        yield client
+
+
+async def test_a_completion_has_openais_shape() -> None:
+    async with service(FakeClient()) as client:
+        answer = (await client.post("/v1/completions", json=BODY)).json()
+    assert answer["object"] == "text_completion"
+    assert answer["id"].startswith("cmpl-")
+    assert answer["model"] == "tutor"
+    assert answer["choices"] == [
+        {"index": 0, "text": ANSWER, "logprobs": None, "finish_reason": "stop"}
+    ]
+    assert answer["usage"] == {"prompt_tokens": 9, "completion_tokens": 31, "total_tokens": 40}
+
+
+async def test_models_lists_the_one_model() -> None:
+    async with service(FakeClient()) as client:
+        answer = (await client.get("/v1/models")).json()
+    assert [entry["id"] for entry in answer["data"]] == ["tutor"]
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "param"),
+    [
+        ({"model": "gpt-4"}, 404, "model"),
+        ({"stream": True}, 400, "stream"),
+        ({"temperature": 0.7}, 400, "temperature"),
+        ({"n": 2}, 400, "n"),
+        ({"max_tokens": 0}, 400, "max_tokens"),
+        ({"prompt": ""}, 400, "prompt"),
+        ({"prompt": ["a", "b"]}, 400, "prompt"),
+    ],
+)
+async def test_what_is_not_offered_is_said_in_openais_words(
+    change: dict[str, object], status: int, param: str
+) -> None:
+    fake = FakeClient()
+    async with service(fake) as client:
+        answer = await client.post("/v1/completions", json=BODY | change)
+    assert answer.status_code == status
+    error = answer.json()["error"]
+    assert error["type"] == "invalid_request_error"
+    assert error["param"] == param
+    assert fake.request_ids == ["warm-up"]
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code", "retry_after"),
+    [
+        (PromptTooLong("too long"), 400, "context_length_exceeded", None),
+        (QueueFull(7), 503, "overloaded", "7"),
+        (EngineUnavailable("gone", 3), 503, "overloaded", "3"),
+        (StepFailed("broken"), 503, "engine_error", "1"),
+    ],
+)
+async def test_errors_of_the_engine(
+    error: Exception, status: int, code: str, retry_after: str | None
+) -> None:
+    fake = FakeClient()
+    fake.error = error
+    async with service(fake) as client:
+        answer = await client.post("/v1/completions", json=BODY)
+    assert answer.status_code == status
+    assert answer.json()["error"]["code"] == code
+    assert answer.headers.get("retry-after") == retry_after
+
+
+async def test_a_timeout_is_a_504_and_aborts() -> None:
+    fake = FakeClient()
+    fake.gate.clear()
+    async with service(fake) as client:
+        answer = await client.post("/v1/completions", json=BODY)
+    assert answer.status_code == 504
+    assert answer.json()["error"]["code"] == "timeout"
+    assert fake.cancelled == [PROMPT]
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    settings = Settings()
+    app = create_app(
+        lambda _: FakeClient(), settings, routers=[completions_router(settings, model="tutor")]
+    )
+    with BackgroundServer(app) as server:
+        server.wait_ready()
+        yield f"{server.url}/v1"
+
+
+async def test_the_real_openai_client_understands_it(url: str) -> None:
+    def ask() -> tuple[str, str, int]:
+        with openai.OpenAI(base_url=url, api_key="none", max_retries=0) as client:
+            listed = [entry.id for entry in client.models.list()]
+            made = client.completions.create(
+                model=listed[0], prompt=PROMPT, max_tokens=64, temperature=0
+            )
+            with pytest.raises(openai.NotFoundError):
+                client.completions.create(model="gpt-4", prompt=PROMPT)
+        assert made.usage is not None
+        return made.choices[0].text, made.choices[0].finish_reason, made.usage.total_tokens
+
+    assert await asyncio.to_thread(ask) == (ANSWER, "stop", 40)

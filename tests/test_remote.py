@@ -1,0 +1,237 @@
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+
+import httpx
+import pytest
+
+from miniserve.client import (
+    EngineState,
+    EngineUnavailable,
+    PromptTooLong,
+    QueueFull,
+    StepFailed,
+)
+from miniserve.remote import CircuitBreaker, RemoteClient
+from tests.fakes import until
+
+pytestmark = pytest.mark.anyio
+
+MODELS = {"object": "list", "data": [{"id": "tutor"}, {"id": "other"}]}
+COMPLETION = {
+    "choices": [{"index": 0, "text": "He went.\nBecause.", "finish_reason": "stop"}],
+    "usage": {"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 12},
+}
+
+
+class Upstream:
+    """An engine that answers what the test says; a callable may raise or wait."""
+
+    def __init__(self) -> None:
+        self.models: httpx.Response | Exception = httpx.Response(200, json=MODELS)
+        self.answer: Callable[[], httpx.Response] = lambda: httpx.Response(200, json=COMPLETION)
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.bodies: list[dict[str, object]] = []
+        self.request_ids: list[str] = []
+        self.cancelled = 0
+
+    async def __call__(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/v1/models":
+            if isinstance(self.models, Exception):
+                raise self.models
+            return self.models
+        assert request.url.path == "/v1/completions"
+        self.bodies.append(json.loads(request.content))
+        self.request_ids.append(request.headers["x-request-id"])
+        try:
+            await self.gate.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        return self.answer()
+
+
+@pytest.fixture
+def upstream() -> Upstream:
+    return Upstream()
+
+
+@pytest.fixture
+async def client(
+    upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[RemoteClient]:
+    monkeypatch.setattr("miniserve.remote._WATCH_EVERY_S", 0.01)
+    monkeypatch.setattr("miniserve.remote._RETRY_PAUSE_S", 0.0)
+    remote = RemoteClient(
+        "http://engine/v1/",
+        "tutor",
+        max_in_flight=2,
+        breaker=CircuitBreaker(threshold=3, pause_s=60),
+        transport=httpx.MockTransport(upstream),
+    )
+    await remote.start()
+    yield remote
+    await remote.stop()
+
+
+async def generate(client: RemoteClient, name: str = "r1") -> str:
+    completion = await client.generate("He goed.\n", max_tokens=64, request_id=name)
+    return completion.text
+
+
+async def test_a_completion(upstream: Upstream, client: RemoteClient) -> None:
+    completion = await client.generate("He goed.\n", max_tokens=64, request_id="r1")
+    assert completion.text == "He went.\nBecause."
+    assert completion.finish_reason == "stop"
+    assert (completion.num_prompt_tokens, completion.num_output_tokens) == (5, 7)
+    assert upstream.bodies == [
+        {"model": "tutor", "prompt": "He goed.\n", "max_tokens": 64, "temperature": 0}
+    ]
+    assert upstream.request_ids == ["r1"]
+
+
+async def test_one_too_many_is_refused_without_asking(
+    upstream: Upstream, client: RemoteClient
+) -> None:
+    upstream.gate.clear()
+    tasks = [asyncio.create_task(generate(client, f"r{i}")) for i in range(2)]
+    await until(lambda: len(upstream.bodies) == 2)
+    with pytest.raises(QueueFull):
+        await generate(client)
+    assert client.status().num_running == 2
+    upstream.gate.set()
+    assert await asyncio.gather(*tasks) == ["He went.\nBecause."] * 2
+    assert client.status().num_running == 0
+
+
+@pytest.mark.parametrize(
+    ("response", "expected"),
+    [
+        (httpx.Response(429, headers={"retry-after": "9"}), QueueFull),
+        (httpx.Response(503), QueueFull),
+        (httpx.Response(500), EngineUnavailable),
+        (httpx.Response(400, text="maximum context length is 256 tokens"), PromptTooLong),
+        (httpx.Response(404, json={"error": {"message": "no such model"}}), StepFailed),
+        (httpx.Response(200, text="<html>"), StepFailed),
+        (httpx.Response(200, json={"choices": []}), StepFailed),
+        (httpx.Response(200, json=[1]), StepFailed),
+    ],
+)
+async def test_what_an_engine_may_answer(
+    upstream: Upstream, client: RemoteClient, response: httpx.Response, expected: type[Exception]
+) -> None:
+    upstream.answer = lambda: response
+    with pytest.raises(expected) as caught:
+        await generate(client)
+    if response.headers.get("retry-after"):
+        assert isinstance(caught.value, QueueFull)
+        assert caught.value.retry_after_s == 9
+    assert len(upstream.bodies) == 1
+
+
+async def test_no_connection_is_tried_twice_and_a_broken_one_is_not(
+    upstream: Upstream, client: RemoteClient
+) -> None:
+    outcomes: list[Exception] = [httpx.ConnectError("refused")]
+
+    def refuse_once() -> httpx.Response:
+        if outcomes:
+            raise outcomes.pop()
+        return httpx.Response(200, json=COMPLETION)
+
+    upstream.answer = refuse_once
+    assert await generate(client) == "He went.\nBecause."
+    assert len(upstream.bodies) == 2
+    outcomes.append(httpx.ReadError("cut off: tokens may have been made"))
+    with pytest.raises(EngineUnavailable):
+        await generate(client)
+    assert len(upstream.bodies) == 3
+
+
+async def test_a_cancelled_await_is_cancelled_upstream(
+    upstream: Upstream, client: RemoteClient
+) -> None:
+    upstream.gate.clear()
+    task = asyncio.create_task(generate(client))
+    await until(lambda: upstream.bodies)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await until(lambda: upstream.cancelled == 1)
+    assert client.status().num_running == 0
+
+
+async def test_stop_answers_whoever_waits(upstream: Upstream, client: RemoteClient) -> None:
+    upstream.gate.clear()
+    task = asyncio.create_task(generate(client))
+    await until(lambda: upstream.bodies)
+    await client.stop()
+    with pytest.raises(EngineUnavailable, match="stopped"):
+        await task
+    with pytest.raises(EngineUnavailable, match="stopped"):
+        await generate(client)
+
+
+async def test_status_follows_the_engine(upstream: Upstream, client: RemoteClient) -> None:
+    assert client.status().state is EngineState.READY
+    upstream.models = httpx.ConnectError("gone")
+    await until(lambda: client.status().state is EngineState.FAILED)
+    assert "ConnectError" in client.status().reason
+    upstream.models = httpx.Response(200, json={"data": [{"id": "other"}]})
+    await until(lambda: "no model 'tutor', but: other" in client.status().reason)
+    upstream.models = httpx.Response(200, json=MODELS)
+    await until(lambda: client.status().state is EngineState.READY)
+
+
+async def test_start_waits_for_an_engine_that_comes_later(
+    upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("miniserve.remote._WATCH_EVERY_S", 0.01)
+    upstream.models = httpx.ConnectError("not there yet")
+    late = RemoteClient("http://engine/v1", "tutor", transport=httpx.MockTransport(upstream))
+    starting = asyncio.create_task(late.start())
+    await until(lambda: late.status().state is EngineState.FAILED)
+    assert not starting.done()
+    upstream.models = httpx.Response(200, json=MODELS)
+    await asyncio.wait_for(starting, timeout=10)
+    assert late.status().state is EngineState.READY
+    await late.stop()
+
+
+async def test_the_breaker_leaves_a_failing_engine_alone(
+    upstream: Upstream, client: RemoteClient
+) -> None:
+    upstream.answer = lambda: httpx.Response(500)
+    for _ in range(3):
+        with pytest.raises(EngineUnavailable):
+            await generate(client)
+    with pytest.raises(EngineUnavailable, match="left alone") as caught:
+        await generate(client)
+    assert 1 <= caught.value.retry_after_s <= 60
+    assert len(upstream.bodies) == 3
+
+
+async def test_breaker_lets_one_call_through_after_the_pause() -> None:
+    now = 0.0
+    breaker = CircuitBreaker(threshold=2, pause_s=10, clock=lambda: now)
+    breaker.failed()
+    breaker.check()
+    breaker.failed()
+    with pytest.raises(EngineUnavailable) as caught:
+        breaker.check()
+    assert caught.value.retry_after_s == 10
+    now = 10.0
+    breaker.check()
+    with pytest.raises(EngineUnavailable):
+        breaker.check()
+    breaker.failed()
+    now = 19.0
+    with pytest.raises(EngineUnavailable):
+        breaker.check()
+    now = 20.0
+    breaker.check()
+    breaker.succeeded()
+    breaker.check()
+    breaker.failed()
+    breaker.check()
