@@ -8,12 +8,13 @@ failed with 503 and the server ends with exit code 0. A second signal ends the d
 
 from __future__ import annotations
 
-import functools
 import logging
 import socket
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from types import FrameType
 
 import uvicorn
@@ -23,15 +24,16 @@ from miniserve.app import create_app
 from miniserve.client import EngineClient
 from miniserve.engine import Engine
 from miniserve.engine_core import EngineCore
+from miniserve.engine_process import EngineProcess
 from miniserve.inline import BlockingClient
 from miniserve.lifecycle import Lifecycle, OpenClient
+from miniserve.load import MakeScheduler, load_core
 from miniserve.metrics import Metrics
 from miniserve.middleware import PROBLEMS, middleware_stack
 from miniserve.middleware.access_log import access_logger
-from miniserve.model.checkpoint import load_checkpoint, read_tokenizer
+from miniserve.model.checkpoint import read_tokenizer
 from miniserve.model.config import read_config
-from miniserve.model.llama import Llama
-from miniserve.scheduler import ContinuousScheduler, Scheduler, StaticScheduler
+from miniserve.scheduler import ContinuousScheduler, StaticScheduler
 from miniserve.settings import Mode, Settings
 from miniserve.tutor import Tutor
 from miniserve.worker import WorkerClient
@@ -43,42 +45,36 @@ _LINGER_S = 0.2
 #: request.
 _CLOSE_TIMEOUT_S = 2
 
+LoadCore = Callable[[Path, int, MakeScheduler], EngineCore]
+
 logger = logging.getLogger(__name__)
 
 
-def open_core(settings: Settings) -> EngineCore:
-    """Load the model and put it behind the mode's scheduler; runs where the engine runs."""
-    checkpoint = load_checkpoint(settings.checkpoint)
-    model = Llama(checkpoint, max_num_seqs=settings.max_num_seqs)
-    return EngineCore(model, make_scheduler(settings, checkpoint.eos_token_id))
-
-
-def make_scheduler(settings: Settings, eos_token_id: int) -> Scheduler:
-    """The scheduler of the mode."""
-    if settings.mode is Mode.STATIC:
-        return StaticScheduler(settings.max_num_seqs, eos_token_id, settings.max_wait_s)
-    return ContinuousScheduler(settings.max_num_seqs, eos_token_id, settings.max_num_batched_tokens)
-
-
-def open_client(
-    settings: Settings, open_core: Callable[[Settings], EngineCore] = open_core
-) -> EngineClient:
+def open_client(settings: Settings, load_core: LoadCore = load_core) -> EngineClient:
     """Make the client of the mode that the settings name; nothing is started yet.
 
     Args:
-        open_core: must be a function that a new process can import.
+        load_core: a function that a new process can import.
     """
-    load_tutor = functools.partial(Tutor.load, settings.checkpoint)
+    load_tutor = partial(Tutor.load, settings.checkpoint)
     if settings.mode is Mode.SYNC:
         return BlockingClient(load_tutor, timeout_s=settings.request_timeout_s)
     if settings.mode is Mode.ASYNC:
         return WorkerClient(load_tutor, max_waiting=settings.max_waiting)
+    max_num_seqs = settings.max_num_seqs
+    make_scheduler: MakeScheduler
+    if settings.mode is Mode.STATIC:
+        make_scheduler = partial(StaticScheduler, max_num_seqs, max_wait_s=settings.max_wait_s)
+    else:
+        budget = settings.max_num_batched_tokens
+        make_scheduler = partial(ContinuousScheduler, max_num_seqs, max_num_batched_tokens=budget)
     config = read_config(settings.checkpoint / "config.json")
-    return Engine(
-        functools.partial(open_core, settings),
+    engine = EngineProcess if settings.engine_process else Engine
+    return engine(
+        partial(load_core, settings.checkpoint, max_num_seqs, make_scheduler),
         read_tokenizer(settings.checkpoint / "tokenizer.json", config),
         max_model_len=config.max_position_embeddings,
-        max_num_seqs=settings.max_num_seqs,
+        max_num_seqs=max_num_seqs,
         max_waiting=settings.max_waiting,
     )
 

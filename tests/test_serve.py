@@ -1,5 +1,6 @@
 """The roof: which engine a mode means, and how a server drains. Real processes: tests/service."""
 
+import pickle
 import signal
 import socket
 from pathlib import Path
@@ -9,10 +10,12 @@ import pytest
 import uvicorn
 
 from miniserve.engine import Engine
+from miniserve.engine_core import EngineCore
+from miniserve.engine_process import EngineProcess
 from miniserve.inline import BlockingClient
 from miniserve.lifecycle import Lifecycle
 from miniserve.scheduler import ContinuousScheduler, StaticScheduler
-from miniserve.serve import DrainingServer, build_app, listen, open_client, open_core
+from miniserve.serve import DrainingServer, build_app, listen, open_client
 from miniserve.settings import Mode, Settings
 from miniserve.worker import WorkerClient
 from tests.fakes import FakeClient, running, until
@@ -45,16 +48,26 @@ def test_a_mode_is_a_client(checkpoint: Path) -> None:
         assert type(open_client(settings_for(mode, checkpoint))) is kind
 
 
+def core_of(client: object) -> EngineCore:
+    assert isinstance(client, Engine)
+    return client._open_core()
+
+
 def test_settings_reach_the_scheduler(checkpoint: Path) -> None:
-    static = open_core(settings_for(Mode.STATIC, checkpoint, max_num_seqs=3, max_wait_s=0.25))
-    assert isinstance(static.scheduler, StaticScheduler)
-    assert (static.scheduler.max_num_seqs, static.scheduler.max_wait_s) == (3, 0.25)
-    continuous = open_core(
-        settings_for(Mode.CONTINUOUS, checkpoint, max_num_seqs=3, max_num_batched_tokens=99)
-    )
-    assert isinstance(continuous.scheduler, ContinuousScheduler)
-    assert continuous.scheduler.max_num_seqs == 3
-    assert continuous.scheduler.max_num_batched_tokens == 99
+    settings = settings_for(Mode.STATIC, checkpoint, max_num_seqs=3, max_wait_s=0.25)
+    static = core_of(open_client(settings)).scheduler
+    assert isinstance(static, StaticScheduler)
+    assert (static.max_num_seqs, static.max_wait_s) == (3, 0.25)
+    settings = settings_for(Mode.CONTINUOUS, checkpoint, max_num_seqs=3, max_num_batched_tokens=99)
+    continuous = core_of(open_client(settings)).scheduler
+    assert isinstance(continuous, ContinuousScheduler)
+    assert (continuous.max_num_seqs, continuous.max_num_batched_tokens) == (3, 99)
+
+
+def test_the_engine_runs_in_a_process_unless_told_otherwise(checkpoint: Path) -> None:
+    client = open_client(Settings(checkpoint=checkpoint))
+    assert isinstance(client, EngineProcess)
+    pickle.loads(pickle.dumps(client._open_core))
 
 
 async def test_the_queue_bound_reaches_the_engine(checkpoint: Path) -> None:

@@ -75,7 +75,7 @@ class ServerProcess:
         try:
             eventually(lambda: self._find_url() or self.process.poll() is not None, "it listens")
             assert self.process.poll() is None, self.stderr
-            self.http = httpx.Client(base_url=self.url, timeout=PATIENCE_S)
+            self.reconnect()
             if self._wait_ready:
                 self.wait_ready()
         except BaseException:
@@ -118,6 +118,10 @@ class ServerProcess:
         host, port = self.url.removeprefix("http://").split(":")
         return host, int(port)
 
+    def reconnect(self) -> None:
+        """Have an HTTP client without open connections."""
+        self.http = httpx.Client(base_url=self.url, timeout=PATIENCE_S)
+
     def wait_ready(self) -> None:
         eventually(lambda: self.http.get("/readyz").status_code == 200, "it is ready")
 
@@ -147,10 +151,8 @@ class ServerProcess:
         )
 
     def correct(self, sentence: str, **options: Any) -> httpx.Response:
-        """Ask and wait for the answer, on a connection of its own."""
-        return httpx.post(
-            f"{self.url}/correct", json={"sentence": sentence}, timeout=PATIENCE_S, **options
-        )
+        """Ask and wait for the answer."""
+        return self.http.post("/correct", json={"sentence": sentence}, **options)
 
     def start_correct(self, sentence: str) -> "Future[httpx.Response]":
         """Ask, and do not wait."""

@@ -16,9 +16,8 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from miniserve.engine_core import EngineCore
+from miniserve.load import MakeScheduler
 from miniserve.model.checkpoint import Checkpoint, load_checkpoint
-from miniserve.serve import make_scheduler
-from miniserve.settings import Settings
 
 
 class SlowModel:
@@ -83,8 +82,10 @@ def _hold(path: str | None) -> None:
         time.sleep(0.01)
 
 
-def open_slow_core(settings: Settings) -> EngineCore:
-    """In place of `miniserve.serve.open_core`."""
-    checkpoint = load_checkpoint(settings.checkpoint)
-    model = SlowModel(checkpoint, max_num_seqs=settings.max_num_seqs)
-    return EngineCore(model, make_scheduler(settings, checkpoint.eos_token_id))
+def load_slow_core(
+    checkpoint: Path, max_num_seqs: int, make_scheduler: MakeScheduler
+) -> EngineCore:
+    """In place of `miniserve.load.load_core`."""
+    loaded = load_checkpoint(checkpoint)
+    model = SlowModel(loaded, max_num_seqs=max_num_seqs)
+    return EngineCore(model, make_scheduler(loaded.eos_token_id))

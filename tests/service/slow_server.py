@@ -6,7 +6,7 @@ import sys
 from miniserve import tutor
 from miniserve.serve import build_app, listen, open_client, run
 from miniserve.settings import Settings
-from tests.service.slow_model import SlowModel, open_slow_core
+from tests.service.slow_model import SlowModel, load_slow_core
 
 
 def main() -> int:
@@ -15,7 +15,7 @@ def main() -> int:
     listener = listen(settings.host, settings.port)
     host, port = listener.getsockname()
     print(f"slow server on http://{host}:{port} ", file=sys.stderr, flush=True)
-    app = build_app(settings, functools.partial(open_client, open_core=open_slow_core))
+    app = build_app(settings, functools.partial(open_client, load_core=load_slow_core))
     return run(app, settings, listener)
 
 
