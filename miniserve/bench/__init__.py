@@ -1,0 +1,1 @@
+"""Benchmarks of the package itself; nothing else imports them."""
