@@ -1,0 +1,272 @@
+"""Checks of chapter 02: a blocking handler mended, a Poisson schedule, an honest percentile."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
+
+import httpx
+import numpy as np
+from fastapi import FastAPI
+
+from miniserve.checks.cases import Case, Report, check_cases
+from miniserve.tutor import Correction
+
+Build = Callable[[Any], FastAPI]
+Visit: TypeAlias = Callable[[httpx.AsyncClient, "_SlowTutor"], Awaitable[object]]
+Stamps: TypeAlias = tuple[float, float, float]
+Quote = Callable[[list[Stamps], float], tuple[float | None, int]]
+
+IN_TIME = "answered in the meantime"
+TOO_LATE = "answered only when the tutor had finished"
+
+_PATIENCE_S = 3.0
+
+
+class _SlowTutor:
+    """Answers at the check's word, and counts the threads that are inside."""
+
+    def __init__(self) -> None:
+        self.entered = threading.Event()
+        self.released = threading.Event()
+        self.patience_s = 0.0
+        self.most_inside = 0
+        self.kept_waiting = False
+        self._inside = 0
+        self._lock = threading.Lock()
+
+    def correct(self, sentence: str) -> Correction:
+        with self._lock:
+            self._inside += 1
+            self.most_inside = max(self.most_inside, self._inside)
+        self.entered.set()
+        try:
+            if sentence == "bad":
+                raise ValueError("the tutor stumbles over this one")
+            self.kept_waiting |= not self.released.wait(self.patience_s)
+            return Correction(sentence.replace("goed", "went"), "A fake explanation.")
+        finally:
+            with self._lock:
+                self._inside -= 1
+
+
+def check_mended(mended: Build) -> Report:
+    """The learner's own app: does its loop turn while the tutor is busy?"""
+
+    def visiting(visit: Visit) -> Callable[[Build], Awaitable[object]]:
+        async def run(build: Build) -> object:
+            tutor = _SlowTutor()
+            app: Any = build(tutor)
+            if app is ...:
+                return ...
+            transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+            async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+                return await visit(client, tutor)
+
+        return run
+
+    return check_cases(
+        "the mended service",
+        mended,
+        [
+            Case("a correction", visiting(_one), "He went home 0"),
+            Case(
+                "/healthz while the tutor is busy",
+                visiting(_probe),
+                lambda got: got == IN_TIME,
+                f"it {IN_TIME}",
+            ),
+            Case(
+                "four corrections at once, each its own",
+                visiting(_four),
+                [f"He went home {number}" for number in range(4)],
+            ),
+            Case(
+                "threads in the tutor, with four corrections at once", visiting(_threads_inside), 1
+            ),
+            Case(
+                "the correction after one that failed",
+                visiting(_after_an_error),
+                lambda got: got == "He went home 0",
+                "'He went home 0'",
+            ),
+        ],
+    )
+
+
+async def _ask(client: httpx.AsyncClient, number: int = 0) -> object:
+    answer = await client.get("/correct", params={"sentence": f"He goed home {number}"})
+    if answer.status_code != 200:
+        return f"status {answer.status_code}"
+    return answer.json()["corrected"]
+
+
+async def _one(client: httpx.AsyncClient, tutor: _SlowTutor) -> object:
+    return await _ask(client)
+
+
+async def _probe(client: httpx.AsyncClient, tutor: _SlowTutor) -> object:
+    """Ask /healthz between the moment the tutor begins and the moment it is let go."""
+    tutor.patience_s = 1.0
+    asking = asyncio.create_task(_ask(client))
+    deadline = time.monotonic() + _PATIENCE_S
+    while not (tutor.entered.is_set() or asking.done()):
+        if time.monotonic() > deadline:
+            asking.cancel()
+            return "nothing: the tutor was never asked"
+        await asyncio.sleep(0.002)
+    health = await client.get("/healthz")
+    tutor.released.set()
+    await asking
+    if health.status_code != 200:
+        return f"status {health.status_code}"
+    return TOO_LATE if tutor.kept_waiting else IN_TIME
+
+
+async def _four(client: httpx.AsyncClient, tutor: _SlowTutor) -> object:
+    return list(await asyncio.gather(*(_ask(client, number) for number in range(4))))
+
+
+async def _threads_inside(client: httpx.AsyncClient, tutor: _SlowTutor) -> object:
+    tutor.patience_s = 0.05  # long enough for the others to come in, if the door is open
+    await _four(client, tutor)
+    return tutor.most_inside
+
+
+async def _after_an_error(client: httpx.AsyncClient, tutor: _SlowTutor) -> object:
+    try:
+        async with asyncio.timeout(_PATIENCE_S):
+            await client.get("/correct", params={"sentence": "bad"})
+            return await _ask(client)
+    except TimeoutError:
+        return "no answer: is something still held from the request that failed?"
+
+
+def check_schedule(schedule_for: Callable[..., Any]) -> Report:
+    """Moments at which strangers arrive: their number, their order and their gaps."""
+
+    def seeing(
+        look: Callable[[list[float]], object], rate: float = 50.0, duration_s: float = 200.0
+    ) -> Callable[[Any], object]:
+        def run(learner: Any) -> object:
+            moments = learner(rate, duration_s, np.random.default_rng(11))
+            return ... if moments is ... else look([float(moment) for moment in moments])
+
+        return run
+
+    def in_order(moments: list[float]) -> bool:
+        return all(a <= b for a, b in zip([0.0, *moments], [*moments, 200.0], strict=True))
+
+    def spread(moments: list[float]) -> float:
+        gaps = np.diff(moments)
+        return round(float(gaps.std() / gaps.mean()), 2)
+
+    def short(moments: list[float]) -> float:
+        return round(float((np.diff(moments) < 0.01).mean()), 2)
+
+    def many(look: Callable[[list[list[float]]], object]) -> Callable[[Any], object]:
+        def run(learner: Any) -> object:
+            rngs = [np.random.default_rng(seed) for seed in range(200)]
+            return look([list(learner(10.0, 5.0, rng)) for rng in rngs])
+
+        return run
+
+    return check_cases(
+        "a schedule of strangers",
+        schedule_for,
+        [
+            Case(
+                "50 a second for 200 s, how many",
+                seeing(len),
+                lambda got: 9_500 <= got <= 10_500,
+                "about 10,000",
+            ),
+            Case(
+                "all in order, from 0 to the end",
+                seeing(in_order),
+                lambda got: got is True,
+                "moments that never fall and lie between 0 and 200 s",
+            ),
+            Case(
+                "spread of the gaps, as a share of their mean",
+                seeing(spread),
+                lambda got: 0.93 <= got <= 1.07,
+                "about 1, as exponential gaps have it",
+            ),
+            Case(
+                "share of gaps shorter than half the mean",
+                seeing(short),
+                lambda got: 0.36 <= got <= 0.43,
+                "about 0.39, as exponential gaps have it",
+            ),
+            Case(
+                "50 expected in each of 200 runs, variance of their number",
+                many(lambda runs: round(float(np.var([len(run) for run in runs])))),
+                lambda got: 30 <= got <= 80,
+                "about 50: strangers do not agree on a number",
+            ),
+            Case(
+                "the first arrival at 10 a second, mean of 200 runs in ms",
+                many(lambda runs: round(1000 * float(np.mean([run[0] for run in runs])))),
+                lambda got: 70 <= got <= 130,
+                "about 100: the first one comes after a gap, too",
+            ),
+            Case(
+                "the same seed twice",
+                lambda learner: (
+                    list(learner(10.0, 5.0, np.random.default_rng(3)))
+                    == list(learner(10.0, 5.0, np.random.default_rng(3)))
+                ),
+                lambda got: got is True,
+                "the same moments (is all chance taken from rng?)",
+            ),
+        ],
+    )
+
+
+def check_quote(quote: Quote) -> Report:
+    """A percentile of what users felt, and how many samples lie beyond it."""
+
+    def case(
+        name: str, n: int, q: float, *, low_ms: int | None, beyond: int, late_s: float = 0.0
+    ) -> Case:
+        """Latencies of 1, 2, …, n ms from sending, mixed up, with a generator `late_s` late."""
+        order = np.random.default_rng(n).permutation(n) + 1
+        records = [
+            (at, at + late_s, at + late_s + int(took) / 1000)
+            for at, took in zip(np.arange(n) / 50, order, strict=True)
+        ]
+        late_ms = round(1000 * late_s)
+
+        def right(got: Any) -> bool:
+            value, counted = got
+            if counted != beyond or low_ms is None or value is None:
+                return bool(counted == beyond and low_ms is None and value is None)
+            return bool(low_ms + late_ms - 0.01 <= 1000 * value <= low_ms + late_ms + 1.01)
+
+        wanted = "None" if low_ms is None else f"a value of about {(low_ms + late_ms) / 1000:.3f}"
+        return Case(
+            name, lambda learner: learner(records, q), right, f"({wanted}, with {beyond} beyond)"
+        )
+
+    return check_cases(
+        "a percentile with its witnesses",
+        quote,
+        [
+            case("p95 of 1, 2, …, 1000 ms", 1000, 0.95, low_ms=950, beyond=50),
+            case("p50 of 1, 2, …, 100 ms", 100, 0.50, low_ms=50, beyond=50),
+            case("p99 of 100 samples", 100, 0.99, low_ms=None, beyond=1),
+            case("p95 of 200 samples, ten beyond", 200, 0.95, low_ms=190, beyond=10),
+            case(
+                "a generator that was 250 ms late itself",
+                1000,
+                0.99,
+                low_ms=990,
+                beyond=10,
+                late_s=0.25,
+            ),
+        ],
+    )
