@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
+from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -18,9 +19,12 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
 
+from miniserve import problems
 from miniserve.app import admitted_client, unless_disconnected
 from miniserve.client import EngineClient, EngineError, EngineUnavailable, PromptTooLong, QueueFull
+from miniserve.problems import INTERNAL, Problem
 from miniserve.settings import Settings
 
 _DEFAULT_MAX_TOKENS = 16  # OpenAI's own default
@@ -88,6 +92,21 @@ class ModelList(BaseModel):
     data: list[ModelCard]
 
 
+class ErrorDetails(BaseModel):
+    """What OpenAI says of an error."""
+
+    message: str
+    type: str
+    param: str | None = None
+    code: str | None = None
+
+
+class ErrorResponse(BaseModel):
+    """An error, as OpenAI's API writes it."""
+
+    error: ErrorDetails
+
+
 class ApiError(Exception):
     """An error in OpenAI's shape."""
 
@@ -103,14 +122,14 @@ class ApiError(Exception):
     ) -> None:
         super().__init__(message)
         self.status = status
-        self.body = {
-            "error": {"message": message, "type": kind, "param": param, "code": code},
-        }
+        self.body = ErrorResponse(
+            error=ErrorDetails(message=message, type=kind, param=param, code=code)
+        )
         self.headers = None if retry_after_s is None else {"Retry-After": str(retry_after_s)}
 
     def response(self) -> JSONResponse:
         """The answer that says so."""
-        return JSONResponse(self.body, self.status, self.headers)
+        return JSONResponse(self.body.model_dump(), self.status, self.headers)
 
 
 class _OpenAIRoute(APIRoute):
@@ -124,6 +143,8 @@ class _OpenAIRoute(APIRoute):
                 return await handler(request)
             except ApiError as error:
                 return error.response()
+            except HTTPException as error:  # the body could not be parsed
+                return ApiError(error.status_code, str(error.detail)).response()
             except (EngineError, TimeoutError) as error:
                 return _engine_error(error).response()
             except RequestValidationError as error:
@@ -135,12 +156,13 @@ class _OpenAIRoute(APIRoute):
         return handle
 
 
-def completions_router(settings: Settings, model: str) -> APIRouter:
-    """The two routes.
+def completions_router(settings: Settings, extra_problems: Iterable[Problem] = ()) -> APIRouter:
+    """The two routes, for the model that the settings name.
 
     Args:
-        model: the name by which the model is asked for.
+        extra_problems: what the middleware may answer with, for the documentation.
     """
+    model = settings.model
     router = APIRouter(prefix="/v1", tags=["openai"], route_class=_OpenAIRoute)
     started = int(time.time())
 
@@ -148,7 +170,17 @@ def completions_router(settings: Settings, model: str) -> APIRouter:
     async def models() -> ModelList:
         return ModelList(data=[ModelCard(id=model, created=started)])
 
-    @router.post("/completions", summary="Continue a prompt, as OpenAI's API does")
+    @router.post(
+        "/completions",
+        summary="Continue a prompt, as OpenAI's API does",
+        responses={
+            **problems.responses([INTERNAL, *extra_problems]),
+            **{
+                status: {"model": ErrorResponse, "description": HTTPStatus(status).phrase}
+                for status in (400, 404, 503, 504)
+            },
+        },
+    )
     async def complete(
         question: CompletionRequest,
         request: Request,

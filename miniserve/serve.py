@@ -22,6 +22,7 @@ from fastapi import FastAPI
 
 from miniserve.app import create_app
 from miniserve.client import EngineClient
+from miniserve.completions import completions_router
 from miniserve.engine import Engine
 from miniserve.engine_core import EngineCore
 from miniserve.engine_process import EngineProcess
@@ -33,6 +34,7 @@ from miniserve.middleware import PROBLEMS, middleware_stack
 from miniserve.middleware.access_log import access_logger
 from miniserve.model.checkpoint import read_tokenizer
 from miniserve.model.config import read_config
+from miniserve.remote import RemoteClient
 from miniserve.scheduler import ContinuousScheduler, StaticScheduler
 from miniserve.settings import Mode, Settings
 from miniserve.tutor import Tutor
@@ -56,6 +58,13 @@ def open_client(settings: Settings, load_core: LoadCore = load_core) -> EngineCl
     Args:
         load_core: a function that a new process can import.
     """
+    if settings.engine_url is not None:
+        return RemoteClient(
+            settings.engine_url,
+            settings.model,
+            max_in_flight=settings.max_num_seqs + settings.max_waiting,
+            timeout_s=settings.request_timeout_s,
+        )
     load_tutor = partial(Tutor.load, settings.checkpoint)
     if settings.mode is Mode.SYNC:
         return BlockingClient(load_tutor, timeout_s=settings.request_timeout_s)
@@ -86,7 +95,7 @@ def build_app(settings: Settings, open_client: OpenClient = open_client) -> Fast
         lambda settings: metrics.around(open_client(settings)),
         settings,
         middleware=middleware_stack(settings, metrics),
-        routers=[metrics.router()],
+        routers=[metrics.router(), completions_router(settings, PROBLEMS)],
         extra_problems=PROBLEMS,
     )
 

@@ -84,8 +84,10 @@ class Settings(BaseSettings):
         pattern="^https?://",
         description="Base URL of an OpenAI-compatible engine to use instead of the model in here.",
     )
-    engine_model: str = Field(
-        default="tutor", min_length=1, description="The model's name on that engine."
+    model: str = Field(
+        default="tutor",
+        min_length=1,
+        description="The model's name: on that engine, and in /v1/completions.",
     )
 
     @model_validator(mode="after")

@@ -21,9 +21,7 @@ BODY = {"model": "tutor", "prompt": PROMPT, "max_tokens": 64}
 @contextlib.asynccontextmanager
 async def service(fake: FakeClient) -> AsyncIterator[httpx.AsyncClient]:
     settings = Settings(request_timeout_s=0.5)
-    app = create_app(
-        lambda _: fake, settings, routers=[completions_router(settings, model="tutor")]
-    )
+    app = create_app(lambda _: fake, settings, routers=[completions_router(settings)])
     async with running(app) as client:
         yield client
 
@@ -102,12 +100,17 @@ async def test_a_timeout_is_a_504_and_aborts() -> None:
     assert fake.cancelled == [PROMPT]
 
 
+async def test_a_body_that_is_not_json() -> None:
+    async with service(FakeClient()) as client:
+        answer = await client.post("/v1/completions", content=b"\xff{")
+    assert answer.status_code == 400
+    assert answer.json()["error"]["type"] == "invalid_request_error"
+
+
 @pytest.fixture
 def url() -> Iterator[str]:
     settings = Settings()
-    app = create_app(
-        lambda _: FakeClient(), settings, routers=[completions_router(settings, model="tutor")]
-    )
+    app = create_app(lambda _: FakeClient(), settings, routers=[completions_router(settings)])
     with BackgroundServer(app) as server:
         server.wait_ready()
         yield f"{server.url}/v1"

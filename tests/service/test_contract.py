@@ -40,6 +40,8 @@ def test_every_error_of_every_route_is_a_documented_problem_with_an_example() ->
             for status, response in operation["responses"].items():
                 if status.startswith("2"):
                     continue
+                if path.startswith("/v1/") and "application/json" in response["content"]:
+                    continue  # in OpenAI's shape
                 [(media_type, content)] = response["content"].items()
                 assert media_type == "application/problem+json", (path, method, status)
                 for example in content["examples"].values():
@@ -74,7 +76,7 @@ def test_no_answer_is_a_server_error_or_outside_the_document(
     except hypothesis.errors.Unsatisfiable:  # nothing to get wrong in a request without parameters
         assert (mode, method) == (GenerationMode.NEGATIVE, "get")
         return
-    if method == "post":
+    if path == "/correct":
         assert codes >= ({200} if mode is GenerationMode.POSITIVE else {422})
 
 
