@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from importlib.metadata import version
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi.params import Depends as DependsParam
 from starlette.middleware import Middleware
 
 from miniserve import problems
@@ -30,6 +31,7 @@ def create_app(
     middleware: Iterable[Middleware] = (),
     routers: Iterable[APIRouter] = (),
     extra_problems: Iterable[Problem] = (),
+    dependencies: Sequence[DependsParam] = (),
 ) -> FastAPI:
     """Build the application. Nothing is opened before it starts.
 
@@ -41,6 +43,7 @@ def create_app(
         routers: more routes. Their lifespans are entered after the engine's, in order, and left in
             reverse order.
         extra_problems: what the middleware may answer `POST /correct` with, for its documentation.
+        dependencies: what must hold before `POST /correct` is answered, such as who asks.
     """
     settings = settings or Settings()
     lifecycle = Lifecycle(open_client, settings)
@@ -61,7 +64,9 @@ def create_app(
     app.state.lifecycle = lifecycle
     problems.install(app)
     app.include_router(health_router(lifecycle))
-    app.include_router(_tutor_router(settings, extra_problems))
+    app.include_router(
+        _tutor_router(settings, extra_problems), dependencies=list(dependencies)
+    )
     for router in routers:
         app.include_router(router)
     return app
@@ -100,7 +105,7 @@ def _tutor_router(settings: Settings, extra_problems: Iterable[Problem]) -> APIR
         )
         try:
             async with asyncio.timeout(settings.request_timeout_s):
-                completion = await _unless_disconnected(request, generation)
+                completion = await unless_disconnected(request, generation)
         except TimeoutError as error:
             raise RequestTimeout(
                 f"There was no answer within {settings.request_timeout_s:g} seconds."
@@ -129,7 +134,7 @@ def server_timing(timing: Timing) -> str:
     return ", ".join(f"{name};dur={seconds * 1000:.1f}" for name, seconds in parts.items())
 
 
-async def _unless_disconnected(
+async def unless_disconnected(
     request: Request, generation: Coroutine[Any, Any, Completion]
 ) -> Completion:
     """Await a generation, and cancel it if the client goes away first.

@@ -7,10 +7,10 @@ import inspect
 import pkgutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar, get_args
 
 import typer
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 from typer.core import TyperGroup
 
 from miniserve import commands
@@ -66,20 +66,31 @@ def fail(message: str, code: int = 1) -> typer.Exit:
     return typer.Exit(code)
 
 
-def with_settings(command: Callable[[Settings], None]) -> Callable[..., None]:
-    """Give a command one option for each setting: its help, its default, its variable."""
+S = TypeVar("S", bound=Settings)
+
+
+def with_settings(
+    command: Callable[[S], None],
+    kind: type[S] = Settings,  # type: ignore[assignment]
+) -> Callable[..., None]:
+    """Give a command one option for each setting: its help, its default, its variable.
+
+    A secret is only a variable: a command line can be read by everybody on the machine.
+    """
 
     def wrapper(**given: Any) -> None:
         try:
-            settings = Settings(**{name: v for name, v in given.items() if v is not None})
+            settings = kind(**{name: v for name, v in given.items() if v is not None})
         except ValidationError as error:
             problems = [": ".join([*map(str, e["loc"]), e["msg"]]) for e in error.errors()]
             raise fail("; ".join(problems).replace("Value error, ", ""), 2) from None
         command(settings)
 
     parameters = []
-    for name, field in Settings.model_fields.items():
+    for name, field in kind.model_fields.items():
         annotation: Any = field.annotation
+        if SecretStr in (annotation, *get_args(annotation)):
+            continue
         option = typer.Option(
             help=field.description,
             show_default=str(field.default or "none"),

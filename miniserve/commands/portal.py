@@ -1,0 +1,48 @@
+"""`miniserve portal`: the learner portal on the command line."""
+
+from __future__ import annotations
+
+import typer
+
+from miniserve.cli import fail, with_settings
+from miniserve.model.config import CheckpointError, read_config
+from miniserve.portal import accounts
+from miniserve.portal.application import build_portal
+from miniserve.portal.database import Database, DatabaseError
+from miniserve.portal.settings import PortalSettings
+from miniserve.portal.vault import Vault, VaultError
+from miniserve.serve import listen, open_client, run
+
+
+def _portal(settings: PortalSettings) -> None:
+    """Serve the learner portal until Ctrl-C or SIGTERM.
+
+    The vault's key comes from MINISERVE_VAULT_KEYS. The first run makes the account "admin": its
+    password is MINISERVE_ADMIN_PASSWORD, or a one-time password that is printed here.
+    """
+    try:
+        if settings.engine_url is None:
+            read_config(settings.checkpoint / "config.json")
+        with (  # once before the server starts, so that what is wrong is said in one line
+            Vault(settings.vault, settings.split_vault_keys()),
+            Database(settings.database) as database,
+            database.session() as db,
+        ):
+            given = settings.admin_password
+            made = accounts.ensure_admin(db, given.get_secret_value() if given else None)
+        listener = listen(settings.host, settings.port)
+    except (CheckpointError, VaultError, DatabaseError, accounts.WeakPassword) as error:
+        raise fail(str(error)) from None
+    except OSError as error:
+        raise fail(f"cannot open {error.filename or settings.port}: {error.strerror}") from None
+    if made is not None:
+        typer.echo(
+            f"miniserve: first run. Sign in as admin with the one-time password {made}", err=True
+        )
+    host, port = listener.getsockname()[:2]
+    host = f"[{host}]" if ":" in host else host
+    typer.echo(f"miniserve: portal on http://{host}:{port} (docs at /docs)", err=True)
+    raise typer.Exit(run(build_portal(settings, open_client), settings, listener))
+
+
+portal = with_settings(_portal, PortalSettings)

@@ -1,0 +1,118 @@
+"""The portal put together: what is opened at start-up, and the order of the layers.
+
+The server's own layers come first (`miniserve.middleware` says why in that order), with one more
+among them and two inside:
+
+1. `RequestID`, `AccessLog`, `CountRequests`
+2. `ProblemPages`: a browser is shown a page in place of a problem's JSON, whoever refused it.
+3. `RateLimit`, `BodySize`, `InjectionFilter`: refuse before any cookie is looked at.
+4. `Sessions`: decodes the session.
+5. `CSRF`: compares with the token that is in the session, so it must stand inside `Sessions`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import AsyncIterator
+
+from fastapi import APIRouter, Depends, FastAPI
+from starlette.middleware import Middleware
+
+from miniserve.app import create_app
+from miniserve.lifecycle import OpenClient
+from miniserve.metrics import Metrics
+from miniserve.middleware import PROBLEMS, middleware_stack
+from miniserve.middleware.count_requests import CountRequests
+from miniserve.middleware.rate_limit import TokenBuckets
+from miniserve.portal.admin import api_router
+from miniserve.portal.auth import STUDENT_PROBLEMS, Refused, on_refused, require_student
+from miniserve.portal.csrf import CSRF
+from miniserve.portal.database import Database
+from miniserve.portal.html import ProblemPages
+from miniserve.portal.pages import pages_router
+from miniserve.portal.sessions import Sessions
+from miniserve.portal.settings import PortalSettings
+from miniserve.portal.sign_in import sign_in_router
+from miniserve.portal.vault import Vault
+
+_SECRET = "session-secret"
+_SIGN_IN_TRIES = 5
+
+
+class Portal:
+    """The process-wide handles, in `app.state.portal`: one database, one vault.
+
+    Raises:
+        VaultError: the keys are not keys.
+    """
+
+    def __init__(self, settings: PortalSettings) -> None:
+        self.vault = Vault(settings.vault, settings.split_vault_keys())
+        self.database = Database(settings.database)
+        self.sign_in_tries = TokenBuckets(1 / settings.sign_in_interval_s, _SIGN_IN_TRIES)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, app: FastAPI) -> AsyncIterator[None]:
+        """Open the vault, then the database; close them in reverse order, however it ends.
+
+        If the second does not open, the first is closed, and so is the engine, which was opened
+        before both.
+        """
+        with contextlib.ExitStack() as handles:
+            vault = handles.enter_context(self.vault)
+            vault.get_or_make(_SECRET, lambda: secrets.token_urlsafe(32))
+            handles.enter_context(self.database)
+            yield
+
+    def session_secret(self) -> str:
+        """What cookies are signed with; raises `VaultError` before start-up."""
+        return self.vault[_SECRET]
+
+
+def portal_stack(settings: PortalSettings, metrics: Metrics, portal: Portal) -> list[Middleware]:
+    """All layers, outermost first."""
+    layers = middleware_stack(settings, metrics)
+    kinds: list[object] = [layer.cls for layer in layers]
+    counted = 1 + kinds.index(CountRequests)
+    sessions = Middleware(
+        Sessions,
+        secret=portal.session_secret,
+        max_age_s=settings.session_max_age_s,
+        secure=settings.secure_cookies,
+    )
+    return [
+        *layers[:counted],
+        Middleware(ProblemPages),
+        *layers[counted:],
+        sessions,
+        Middleware(CSRF, max_bytes=settings.max_body_bytes),
+    ]
+
+
+def build_portal(settings: PortalSettings, open_client: OpenClient) -> FastAPI:
+    """The whole portal. Nothing is opened before it starts.
+
+    Raises:
+        VaultError: the keys of the vault are missing or are no keys.
+    """
+    metrics = Metrics()
+    portal = Portal(settings)
+    app = create_app(
+        lambda settings: metrics.around(open_client(settings)),
+        settings,
+        middleware=portal_stack(settings, metrics, portal),
+        routers=[
+            APIRouter(lifespan=portal.lifespan),
+            metrics.router(),
+            api_router(),
+            sign_in_router(),
+            pages_router(),
+        ],
+        extra_problems=[*PROBLEMS, *STUDENT_PROBLEMS],
+        dependencies=[Depends(require_student)],
+    )
+    app.title = "miniserve portal"
+    app.state.portal = portal
+    app.add_exception_handler(Refused, on_refused)
+    return app

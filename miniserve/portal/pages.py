@@ -1,0 +1,132 @@
+"""The pages behind the gate: correct a sentence, see the history; for admins, all accounts.
+
+Plain forms and links, no JavaScript. A form that worked answers 303, so that reloading the next
+page sends nothing twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import uuid
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Form, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from starlette.concurrency import run_in_threadpool
+
+from miniserve import problems
+from miniserve.app import admitted_client, unless_disconnected
+from miniserve.client import EngineClient
+from miniserve.middleware.injection import find_injection
+from miniserve.portal import accounts, exercises
+from miniserve.portal.accounts import BadName, NameTaken, Student
+from miniserve.portal.auth import (
+    ADMIN_PROBLEMS,
+    STUDENT_PROBLEMS,
+    CurrentAdmin,
+    CurrentStudent,
+    DbSession,
+)
+from miniserve.portal.html import page
+from miniserve.problems import RequestTimeout
+from miniserve.settings import Settings
+from miniserve.tutor import SentenceError, check_sentence, prompt_for, read_completion
+
+Field = Annotated[str, Form()]
+
+
+def pages_router() -> APIRouter:
+    """The routes of these pages."""
+    router = APIRouter(tags=["pages"], default_response_class=HTMLResponse)
+
+    @router.get(
+        "/", summary="Correct a sentence", responses=problems.responses(STUDENT_PROBLEMS[:2])
+    )
+    def home(request: Request, student: CurrentStudent, db: DbSession) -> Response:
+        return _home(request, student, db)
+
+    @router.post(
+        "/exercises",
+        summary="Correct a sentence and write it into the history",
+        responses=problems.responses([*STUDENT_PROBLEMS, *problems.CORRECT_PROBLEMS]),
+    )
+    async def exercise(
+        request: Request,
+        student: CurrentStudent,
+        db: DbSession,
+        client: Annotated[EngineClient, Depends(admitted_client)],
+        sentence: Field = "",
+    ) -> Response:
+        try:
+            checked = check_sentence(sentence)
+        except SentenceError as broken:
+            return await run_in_threadpool(_home, request, student, db, sentence, str(broken))
+        if (found := find_injection(checked)) is not None:
+            return await run_in_threadpool(_home, request, student, db, sentence, found.message)
+        settings: Settings = request.app.state.settings
+        generation = client.generate(
+            prompt_for(checked),
+            max_tokens=settings.max_tokens,
+            request_id=getattr(request.state, "request_id", None) or uuid.uuid4().hex,
+        )
+        try:
+            async with asyncio.timeout(settings.request_timeout_s):
+                completion = await unless_disconnected(request, generation)
+        except TimeoutError as error:
+            raise RequestTimeout("The tutor took too long. Please try again.") from error
+        correction = read_completion(completion)
+        await run_in_threadpool(exercises.add, db, student, checked, correction)
+        return RedirectResponse("/", 303)
+
+    @router.get("/admin", summary="All accounts", responses=problems.responses(ADMIN_PROBLEMS))
+    def admin_page(request: Request, student: CurrentAdmin, db: DbSession) -> Response:
+        return _admin(request, student, db)
+
+    @router.post("/admin", summary="Make an account", responses=problems.responses(ADMIN_PROBLEMS))
+    def admin_sent(
+        request: Request, student: CurrentAdmin, db: DbSession, name: Field = ""
+    ) -> Response:
+        password = accounts.one_time_password()
+        try:
+            made = accounts.create(db, name, password)
+        except (BadName, NameTaken) as error:
+            return _admin(request, student, db, error=str(error))
+        return _admin(request, student, db, made=made, password=password)
+
+    return router
+
+
+def _home(
+    request: Request, student: Student, db: sqlite3.Connection, sentence: str = "", error: str = ""
+) -> HTMLResponse:
+    return page(
+        request,
+        "home.html",
+        student,
+        status=422 if error else 200,
+        sentence=sentence,
+        error=error,
+        history=exercises.history(db, student),
+    )
+
+
+def _admin(
+    request: Request,
+    student: Student,
+    db: sqlite3.Connection,
+    *,
+    made: Student | None = None,
+    password: str = "",
+    error: str = "",
+) -> HTMLResponse:
+    return page(
+        request,
+        "admin.html",
+        student,
+        status=422 if error else 201 if made else 200,
+        students=exercises.counts(db),
+        made=made,
+        password=password,
+        error=error,
+    )

@@ -1,0 +1,37 @@
+"""The portal's settings: the server's, and a few of its own. Secrets are only ever variables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+
+from miniserve.settings import Settings
+
+
+class PortalSettings(Settings):
+    """The settings of one portal. Times are in seconds."""
+
+    database: Path = Field(default=Path("portal.sqlite3"), description="File of the database.")
+    vault: Path = Field(default=Path("portal.vault"), description="File of the vault.")
+    vault_keys: SecretStr = Field(
+        default=SecretStr(""),
+        description="Keys of the vault, separated by commas; the first one seals, all open.",
+    )
+    admin_password: SecretStr | None = Field(
+        default=None, description="Password of the first admin; default: one is made and printed."
+    )
+    secure_cookies: bool = Field(
+        default=False, description="Send cookies over HTTPS only; on wherever there is HTTPS."
+    )
+    session_max_age_s: int = Field(
+        default=8 * 3600, ge=60, description="How long one sign-in lasts."
+    )
+    sign_in_interval_s: float = Field(
+        default=10.0, gt=0, description="After a few wrong passwords: time until the next try."
+    )
+
+    def split_vault_keys(self) -> list[str]:
+        """The keys one by one, the sealing one first."""
+        keys = self.vault_keys.get_secret_value().split(",")
+        return [key.strip() for key in keys if key.strip()]

@@ -1,0 +1,98 @@
+"""The pages in front of the gate: sign in and out, change the password."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from miniserve import problems
+from miniserve.middleware.rate_limit import RATE_LIMITED, client_key
+from miniserve.portal import accounts
+from miniserve.portal.accounts import WeakPassword
+from miniserve.portal.auth import (
+    NOT_SIGNED_IN,
+    CurrentAccount,
+    DbSession,
+    Refused,
+    begin_session,
+)
+from miniserve.portal.csrf import CSRF_FAILED
+from miniserve.portal.html import page
+
+Field = Annotated[str, Form()]
+
+
+def sign_in_router() -> APIRouter:
+    """The routes of these pages."""
+    router = APIRouter(tags=["pages"], default_response_class=HTMLResponse)
+
+    @router.get("/sign-in", summary="The form to sign in")
+    def sign_in_form(request: Request) -> Response:
+        return page(request, "sign_in.html", None, error="", name="")
+
+    @router.post(
+        "/sign-in", summary="Sign in", responses=problems.responses([CSRF_FAILED, RATE_LIMITED])
+    )
+    def sign_in_sent(
+        request: Request, db: DbSession, name: Field = "", password: Field = ""
+    ) -> Response:
+        tries = request.app.state.portal.sign_in_tries
+        if tries.take(f"{client_key(request.scope)} {name.lower()}") > 0.0:
+            raise Refused(RATE_LIMITED, "There were too many tries to sign in. Please wait.")
+        student = accounts.authenticate(db, name, password)
+        if student is None:
+            error = "No account has this name and password."
+            return page(request, "sign_in.html", None, status=401, error=error, name=name)
+        begin_session(request, student)
+        return RedirectResponse("/password" if student.must_change_password else "/", 303)
+
+    @router.post(
+        "/sign-out",
+        summary="Sign out, everywhere",
+        responses=problems.responses([NOT_SIGNED_IN, CSRF_FAILED]),
+    )
+    def sign_out(request: Request, student: CurrentAccount, db: DbSession) -> Response:
+        accounts.end_sessions(db, student)
+        request.session.clear()
+        return RedirectResponse("/sign-in", 303)
+
+    @router.get(
+        "/password",
+        summary="The form to change the password",
+        responses=problems.responses([NOT_SIGNED_IN]),
+    )
+    def password_form(request: Request, student: CurrentAccount) -> Response:
+        return page(request, "password.html", student, error="")
+
+    @router.post(
+        "/password",
+        summary="Change the password",
+        responses=problems.responses([NOT_SIGNED_IN, CSRF_FAILED]),
+    )
+    def password_sent(
+        request: Request,
+        student: CurrentAccount,
+        db: DbSession,
+        old: Field = "",
+        new: Field = "",
+    ) -> Response:
+        error = ""
+        if accounts.authenticate(db, student.name, old) is None:
+            error = "The present password is another one."
+        elif old == new:
+            error = "The new password is the old one."
+        try:
+            accounts.check_password(new)
+        except WeakPassword as weak:
+            error = error or str(weak)
+        if error:
+            return page(request, "password.html", student, status=422, error=error)
+        accounts.set_password(db, student, new)
+        changed = accounts.by_id(db, student.id)
+        assert changed is not None
+        begin_session(request, changed)
+        return RedirectResponse("/", 303)
+
+    return router
