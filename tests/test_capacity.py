@@ -189,6 +189,7 @@ def test_the_command_prints_a_plan_and_writes_it(tmp_path: Path) -> None:
     assert outcome.exit_code == 0, outcome.output
     written = json.loads(path.read_text())
     assert "miniserve serve " + " ".join(written["serve_args"]) in outcome.output
+    assert "E[max] / E[length]" in outcome.output  # and not taken for a style
     assert [one["policy"]["mode"] for one in written["modes"]] == ["async", "static", "continuous"]
 
 
@@ -206,6 +207,8 @@ def test_the_command_prints_arguments_that_settings_know() -> None:
 def test_the_command_says_what_cannot_be() -> None:
     assert run_plan("--slo", "0.002").exit_code == 2
     assert run_plan("--slo", "0.3", "--overhead", "0.4").exit_code == 2
+    assert run_plan("--lengths", str(Path(__file__))).exit_code == 2
+    assert run_plan("--step-cost", "no/such/file.json").exit_code == 2
 
 
 def test_the_standard_machine_and_lengths_are_there() -> None:

@@ -179,6 +179,14 @@ def test_lengths_survive_a_file(tmp_path: Path) -> None:
     assert Lengths.load(tmp_path / "lengths.json").counts == SMALL.counts
 
 
+@pytest.mark.parametrize("text", ["", "[]", '{"rows": 3}', '{"rows": [[1, 2]]}', '{"rows": []}'])
+def test_another_file_is_not_lengths(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "other.json"
+    path.write_text(text)
+    with pytest.raises(ValueError, match="does not hold lengths"):
+        Lengths.load(path)
+
+
 @pytest.mark.parametrize("counts", [{}, {(1, 0): 1}, {(0, 1): 1}, {(1, 1): 0}])
 def test_empty_lengths_are_an_error(counts: dict[tuple[int, int], int]) -> None:
     with pytest.raises(ValueError, match="at least"):

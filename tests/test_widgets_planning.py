@@ -44,7 +44,7 @@ def test_the_first_view_is_already_the_point() -> None:
     bundle = panel._repr_mimebundle_()
     assert bundle["text/plain"] == "Plan panel: How long may the queue be?"
     assert bundle["image/png"]
-    assert len(panel._canvas.widget.data[0].x) == 10  # and the slider's own
+    assert len(panel._canvas.traces[0]["x"]) == 10  # and the slider's own
     panel.close()
     panel.close()
 
@@ -56,7 +56,7 @@ async def move(panel: PlanPanel) -> None:
     assert after.policy == Policy(Mode.CONTINUOUS, 2, max_waiting=30)
     assert after.rate == 60
     assert after.capacity < before.capacity
-    assert panel._canvas.widget.data[2].x[0] == 30
+    assert panel._canvas.traces[2]["x"][0] == 30
     panel.controls.sliders["rate"].value = 10  # as a hand would, several times in a row
     panel.controls.sliders["rate"].value = 5
     after = await panel.settled()

@@ -31,6 +31,7 @@ from miniserve.loadtest import (
     run_open_loop,
 )
 from miniserve.loadtest.client import MAX_IN_FLIGHT, OnRecord
+from miniserve.paths import DATA_DIR
 
 SENTENCES = (
     "She goed to the market.",
@@ -99,12 +100,24 @@ def bench(
     save: Annotated[
         Path | None, typer.Option(help="Write every sample as CSV here, conditions beside it.")
     ] = None,
+    standard: Annotated[
+        bool, typer.Option("--standard", help="The standard load test: all four modes, no URL.")
+    ] = False,
+    sweep: Annotated[
+        bool, typer.Option("--sweep", help="All four modes at rising rates, for the same report.")
+    ] = False,
+    out: Annotated[
+        Path, typer.Option(help="Folder of the standard load test's results.")
+    ] = DATA_DIR / "latency",
 ) -> None:
     """Load a server and print its latency, goodput, and whether the run can be trusted.
 
     Open loop: requests leave on schedule whatever the server does, and a latency counts from the
     moment a request was meant to leave. Ctrl-C stops sending and shows what there is.
     """
+    if standard or sweep:
+        _bench_standard(standard, sweep, trace, requests, out, json_path)
+        return
     texts = _read_lines(sentences) if sentences else SENTENCES
     make_body = _body_maker(body) if method.upper() != "GET" else None
     try:
@@ -151,6 +164,33 @@ def bench(
         json_path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     if save is not None:
         result.save(save)
+
+
+def _bench_standard(
+    standard: bool,
+    sweep: bool,
+    trace: Path | None,
+    requests: int,
+    out: Path,
+    json_path: Path | None,
+) -> None:
+    from miniserve.bench import results, runner
+    from miniserve.bench.standard import Plan
+
+    try:
+        report = runner.run_standard(
+            Plan(requests=requests),
+            out=out,
+            with_replay=standard,
+            with_sweep=sweep,
+            trace=trace or runner.STANDARD_LOAD,
+            say=typer.echo,
+        )
+    except (OSError, ValueError, RuntimeError) as error:
+        raise typer.BadParameter(str(error)) from error
+    if json_path is not None:
+        json_path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    typer.echo("\n" + results.table(report))
 
 
 def show(console: Console, result: LoadResult, summary: Summary) -> None:

@@ -6,15 +6,13 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from miniserve import capacity
 from miniserve.capacity import Plan, Slo, SloUnreachable
-from miniserve.commands.simulate import JsonFile, LengthsFile, StepCostFile
-from miniserve.queueing import Lengths
+from miniserve.commands.simulate import JsonFile, LengthsFile, StepCostFile, read_inputs
 from miniserve.simulator.single import to_json
-from miniserve.simulator.standard import standard_cost, standard_lengths
-from miniserve.stepcost import StepCost
 
 
 def plan(
@@ -41,8 +39,7 @@ def plan(
     ] = False,
 ) -> None:
     """Size a server for an SLO: rate, batch size, queue bound, Retry-After, and the reasons."""
-    cost = StepCost.load(step_cost) if step_cost else standard_cost()
-    what = Lengths.load(lengths) if lengths else standard_lengths()
+    cost, what = read_inputs(step_cost, lengths)
     if overhead >= slo:
         raise typer.BadParameter("the overhead alone takes longer than the SLO allows")
     with Console(stderr=True).status("planning") as status:
@@ -85,6 +82,6 @@ def show(console: Console, made: Plan) -> None:
     for column in ("what", "value", "unit", "how"):
         reasons.add_column(column, justify="right" if column == "value" else "left")
     for step in made.steps:
-        reasons.add_row(step.what, f"{step.value:.4g}", step.unit, step.how)
+        reasons.add_row(step.what, f"{step.value:.4g}", step.unit, escape(step.how))
     console.print(reasons)
     console.print("miniserve serve " + " ".join(made.serve_args), soft_wrap=True, highlight=False)

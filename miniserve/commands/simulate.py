@@ -61,8 +61,7 @@ def simulate(
     The scheduler is the one that serves; only the model's steps are replaced by what they cost. Two
     runs with the same arguments write the same file, byte for byte, on any machine.
     """
-    cost = StepCost.load(step_cost) if step_cost else standard_cost()
-    what = Lengths.load(lengths) if lengths else standard_lengths()
+    cost, what = read_inputs(step_cost, lengths)
     policy = Policy(mode, max_num_seqs, max_wait_s, max_num_batched_tokens, max_waiting)
     capacity = policy.capacity(what, cost)
     rate = load * capacity if rate is None else rate
@@ -89,6 +88,15 @@ def simulate(
     if json_path is not None:
         json_path.write_text(to_json(report), encoding="utf-8")
     Console().print(_table(report, row))
+
+
+def read_inputs(step_cost: Path | None, lengths: Path | None) -> tuple[StepCost, Lengths]:
+    """Read the files that were given, and those of the standard load test in place of others."""
+    try:
+        cost = StepCost.load(step_cost) if step_cost else standard_cost()
+        return cost, Lengths.load(lengths) if lengths else standard_lengths()
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def _table(report: dict[str, Any], row: dict[str, Any]) -> Table:

@@ -120,6 +120,9 @@ class Lengths:
 
     @classmethod
     def load(cls, path: Path) -> Lengths:
-        """Read what `save` wrote."""
-        rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
-        return cls({(p, n): k for p, n, k in rows})
+        """Read what `save` wrote. Raises ValueError on anything else."""
+        try:
+            rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
+            return cls({(int(p), int(n)): int(k) for p, n, k in rows})
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{path.name} does not hold lengths") from error

@@ -129,7 +129,7 @@ class PlanPanel(LivePanel):
         self._making: asyncio.Future[Assessment] | None = None
         self._stale = False
         self.assessment = self._assess(self.controls.setting)
-        self._canvas = Canvas(_layout(self._highest), [_EMPTY] * 5)
+        self._canvas = Canvas(_layout(self._highest), [_EMPTY] * 5, label=title)
         self._words = ipywidgets.HTML(layout=ipywidgets.Layout(width="100%"))
         self._notice = Notice()
         parts = [self.controls.widget, self._canvas.widget, self._words, self._notice.widget]
