@@ -11,6 +11,7 @@ from miniserve.widgets.lines import Line
 from miniserve.widgets.load import LoadPanel, LoadResults
 from miniserve.widgets.picture import show_cdf, show_lines, show_timeline
 from miniserve.widgets.predict import Predict
+from miniserve.widgets.preview import virtual_preview, virtual_race
 from miniserve.widgets.race import Race
 from miniserve.widgets.segments import RequestInfo
 from miniserve.widgets.timeline import Timeline
@@ -31,4 +32,6 @@ __all__ = [
     "show_cdf",
     "show_lines",
     "show_timeline",
+    "virtual_preview",
+    "virtual_race",
 ]

@@ -1,74 +1,105 @@
-"""A Plotly figure on the page that is brought up to date, a few times a second, at little cost."""
+"""A Plotly figure on the page that is brought up to date, a few times a second, at little cost.
+
+Plotly's own `FigureWidget` tells the page what changed. Such a message is lost when it comes before
+the page is ready, as it does when all cells run at once, and the figure stays wrong from then on.
+Here the whole figure is state: a page that comes late draws what is there now. It travels as JSON
+in the value of a plain ipywidgets text, because an anywidget hears no more messages once its own
+code took longer than two seconds to load, which Plotly's does on a busy machine.
+"""
 
 from __future__ import annotations
 
+import functools
+import json
+import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+import anywidget
+import ipywidgets
 import numpy as np
-import plotly.graph_objects as go
+import traitlets
+from plotly.offline import get_plotlyjs
 
 from miniserve.widgets.figures import Spec
 
-_DATA = frozenset({"x", "y", "text"})
 _EMPTY: Spec = {"x": [], "y": [], "text": []}
+
+
+@functools.cache
+def _library() -> ipywidgets.Text:
+    """Plotly's source as a value that every canvas of this kernel refers to; it is never shown."""
+    return ipywidgets.Text(value=get_plotlyjs())
+
+
+class _Plot(anywidget.AnyWidget):
+    """The place on the page; it knows where the figure and Plotly are to be found."""
+
+    _esm = (Path(__file__).parent / "plot.js").read_text(encoding="utf-8")
+    _library = traitlets.Unicode().tag(sync=True)
+    _figure = traitlets.Unicode().tag(sync=True)
+    _label = traitlets.Unicode().tag(sync=True)
+    _height = traitlets.Int(0).tag(sync=True)
 
 
 class Canvas:
     """A live figure with a fixed number of places for traces.
 
-    Traces are neither added nor removed while the figure is on the page, because that would redraw
-    all of it; a place that is not used holds an empty trace.
-
     Args:
         layout: the figure's layout.
-        places: the trace that each place holds at first.
+        places: the trace that each place holds at first; later ones need to name what changes.
+        label: what a screen reader says the figure is.
     """
 
-    def __init__(self, layout: Spec, places: Sequence[Spec]) -> None:
-        self.widget = go.FigureWidget(data=list(places), layout=layout)
-        self.widget._config = {"displayModeBar": False, "responsive": True}
-        # Plotly checks every property that it is given; most have not changed since the last frame.
+    def __init__(self, layout: Spec, places: Sequence[Spec], *, label: str = "figure") -> None:
+        self._layout = dict(layout)
         self._shown: list[Spec] = [dict(place) for place in places]
+        self._figure = ipywidgets.Text(value=self._json())
+        self.widget = _Plot(
+            _library=_library().model_id,
+            _figure=self._figure.model_id,
+            _label=label,
+            _height=layout.get("height", 0),
+        )
+
+    @property
+    def traces(self) -> list[Spec]:
+        """What is drawn now, place by place."""
+        return list(self._shown)
 
     def draw(self, traces: Mapping[int, Spec], layout: Mapping[str, Any] | None = None) -> None:
-        """Show `traces[i]` in place i and nothing in the others.
+        """Show `traces[i]` in place i and nothing in the others, in one message to the page.
 
-        Data goes to the page in one message. A message must name the same properties for each of
-        its traces: a property that is left out for one of them would be deleted in the page's copy.
-        So what rarely changes (colours, names) is sent trace by trace.
+        `layout` names axes and other parts of the layout, each with the properties that change.
         """
-        moved: dict[int, Spec] = {}
         for index, shown in enumerate(self._shown):
-            wanted = traces.get(index, _EMPTY if len(shown.get("x", ())) else {})
-            changed = {k: v for k, v in wanted.items() if not _same(v, shown.get(k))}
-            if style := {k: v for k, v in changed.items() if k not in _DATA}:
-                with self.widget.batch_update():
-                    self.widget.data[index].update(style)
-            if data := {k: v for k, v in changed.items() if k in _DATA}:
-                moved[index] = data
-            shown.update(changed)
-        if moved or layout:
-            keys = sorted({key for data in moved.values() for key in data})
-            self.widget.plotly_update(
-                restyle_data={k: [self._shown[i].get(k, []) for i in moved] for k in keys},
-                relayout_data=_flat(layout or {}),
-                trace_indexes=list(moved),
-            )
+            shown.update(traces.get(index, _EMPTY))
+        for name, changes in (layout or {}).items():
+            self._layout[name] = {**self._layout.get(name, {}), **changes}
+        self._figure.value = self._json()
+
+    def close(self) -> None:
+        """Let go of the widgets."""
+        self.widget.close()
+        self._figure.close()
+
+    def _json(self) -> str:
+        figure = {"data": [plain(spec) for spec in self._shown], "layout": plain(self._layout)}
+        return json.dumps(figure, separators=(",", ":"))
 
 
-def _flat(layout: Mapping[str, Any], prefix: str = "") -> Spec:
-    """Name nested properties with dots, as an update wants them."""
-    flat: Spec = {}
-    for key, value in layout.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
-
-
-def _same(one: Any, other: Any) -> bool:
-    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
-        return other is not None and np.array_equal(one, other)
-    return bool(one == other)
+def plain(value: Any) -> Any:
+    """Turn arrays into lists, and what JSON does not know (NaN, infinity) into None."""
+    if isinstance(value, np.ndarray):
+        listed = value.tolist()
+        return listed if np.isfinite(value).all() else plain(listed)
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

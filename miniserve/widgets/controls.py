@@ -32,7 +32,7 @@ class Setting:
         if self.max_num_seqs is not None:
             words.append(f"batch {self.max_num_seqs}")
         if self.max_wait_s is not None:
-            words.append(f"wait {self.max_wait_s * 1e3:g} ms")
+            words.append(f"W {self.max_wait_s * 1e3:g} ms")
         if self.max_waiting is not None:
             words.append(f"queue ≤ {self.max_waiting}")
         return ", ".join(words)
@@ -87,6 +87,7 @@ class Controls:
                 description="Mode",
                 tooltips=[f"send the load to the {mode} server" for mode in self._modes],
                 style={"description_width": _LABEL, "button_width": "96px"},
+                layout=ipywidgets.Layout(width="max-content"),
             )
             self.chooser.add_class("miniserve-modes")
         for control in self._all():

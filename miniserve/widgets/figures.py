@@ -142,15 +142,16 @@ def _marks(curve: Curve, range_ms: tuple[float, float], labelled: bool) -> Spec:
     for q, value in zip(QUANTILES, values, strict=False):
         near_the_end = (math.log10(max(value, 1e-3)) - low) / (high - low) > 0.8
         texts.append(f"p{q * 100:.0f}" + ("" if near_the_end else f" {ms(value / 1e3)}"))
+    places = list(_PLACES)
     if not labelled:
-        texts = [curve.badge, "", ""][: len(values)]
+        texts, places = [curve.badge, "", ""][: len(values)], ["top left"] * 3
     return {
         "type": "scatter",
         "mode": "markers+text",
         "x": values,
         "y": [curve.share_at(q) for q in QUANTILES][: len(values)],
         "text": texts,
-        "textposition": list(_PLACES)[: len(values)],
+        "textposition": places[: len(values)],
         "textfont": {"size": 12, "color": TEXT},
         "cliponaxis": False,
         "marker": {

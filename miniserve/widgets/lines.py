@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -11,7 +12,7 @@ import plotly.graph_objects as go
 
 from miniserve.latency import Floats
 from miniserve.widgets.figures import Spec, axis, base_layout, figure
-from miniserve.widgets.palette import MODE_COLOURS, REQUEST_COLOURS
+from miniserve.widgets.palette import LINE_COLOURS, MODE_COLOURS
 
 Style = Literal["theory", "measured", "points", "line"]
 
@@ -71,8 +72,8 @@ def line_trace(line: Line, colour: str) -> Spec:
 
 
 def line_colours(lines: Sequence[Line]) -> list[str]:
-    """Return a colour for each line: its own, its mode's, or the next of the palette."""
-    turn = iter(list(REQUEST_COLOURS) * (1 + len(lines) // len(REQUEST_COLOURS)))
+    """Return a colour for each line: its own, its mode's, or the next that is no mode's."""
+    turn = itertools.cycle(LINE_COLOURS)
     return [line.colour or MODE_COLOURS.get(line.mode) or next(turn) for line in lines]
 
 
@@ -87,7 +88,7 @@ def lines_figure(
     height: int = 360,
 ) -> go.Figure:
     """Return a plot of several lines with a legend above it. Titles must name the units."""
-    x_axis, y_axis = axis(x_title), axis(y_title)
+    x_axis, y_axis = axis(x_title), axis(y_title, rangemode="tozero")
     if x_range is not None:
         x_axis["range"] = list(x_range)
     if log_y:

@@ -28,6 +28,8 @@ Preview: TypeAlias = Sequence[Curve] | Callable[[Setting], Sequence[Curve]]
 
 T = TypeVar("T")
 
+_NOW = "now: "
+
 ENOUGH = 30
 """Answers that a curve must have to stay on the page when a setting is left."""
 
@@ -97,6 +99,7 @@ class LoadPanel(LivePanel):
         if ranges and set(configures) != set(servers):
             raise ValueError("a slider for the server needs `configure`, for every mode")
         self._session = Session(servers, sentences, configure=configures, seed=seed, probe=probe)
+        self._modes = list(servers)
         self._engines = by_mode(engine, servers)
         self._preview, self._has_probe, self._has_little = preview, probe is not None, little
         self._pins: list[Curve] = []
@@ -151,7 +154,8 @@ class LoadPanel(LivePanel):
             return
         pins = self._pins[-(MAX_PINS - 1) :]
         badge = next(letter for letter in "ABCD" if letter not in [pin.badge for pin in pins])
-        self._pins = [*pins, replace(live, role="pinned", badge=badge)]
+        label = live.label.removeprefix(_NOW)
+        self._pins = [*pins, replace(live, role="pinned", badge=badge, label=label)]
         self.wake()
 
     def unpin(self) -> None:
@@ -208,15 +212,17 @@ class LoadPanel(LivePanel):
     def _keep_as_before(self) -> None:
         live = self._live_curve()
         if live is not None and live.n >= ENOUGH:
-            self._before = replace(live, role="before", label=f"before: {live.label}")
+            label = f"before: {live.label.removeprefix(_NOW)}"
+            self._before = replace(live, role="before", label=label)
 
     def _live_curve(self) -> Curve | None:
         records = self._session.records
         setting = self._session.setting
         if not records:
             return None
+        named = setting if len(self._modes) > 1 else replace(setting, mode="")
         return Curve(
-            f"measured: {setting}",
+            f"{_NOW}{named}",
             latencies(records),
             mode=setting.mode,
             colour="" if setting.mode else SKY_BLUE,

@@ -42,6 +42,10 @@ REQUEST_COLOURS: Sequence[str] = (BLUE, ORANGE, GREEN, PINK, SKY_BLUE, VERMILLIO
 """Colours that requests take in turn in a timeline."""
 
 
+LINE_COLOURS: Sequence[str] = (SKY_BLUE, PINK, TEXT, YELLOW)
+"""Colours of lines that belong to no mode."""
+
+
 def mode_colour(mode: str) -> str:
     """Return the colour of a serving mode; grey for what is not one."""
     return MODE_COLOURS.get(mode, TEXT)

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from miniserve.trace import StepRecord
 from miniserve.widgets import stills, timeline_still
+from miniserve.widgets.canvas import Canvas
 from miniserve.widgets.curves import Curve, curve_table
 from miniserve.widgets.figures import LATENCY_RANGE_MS, cdf_figure
 from miniserve.widgets.lines import Line, lines_figure
@@ -32,12 +33,12 @@ class Picture(Panel):
     def __init__(
         self, figure: go.Figure, still: Callable[[], Figure], *, title: str, table: str = ""
     ) -> None:
-        widget = go.FigureWidget(figure)
-        widget._config = {"displayModeBar": False, "responsive": True}
-        parts = [widget, ipywidgets.HTML(table, layout=ipywidgets.Layout(width="100%"))]
+        spec = figure.to_plotly_json()
+        canvas = Canvas(spec["layout"], spec["data"], label=title)
+        parts = [canvas.widget, ipywidgets.HTML(table, layout=ipywidgets.Layout(width="100%"))]
         root = framed(*parts[: 2 if table else 1], title=title)
         super().__init__(root, name="picture", text=f"Figure: {title}")
-        self.figure = widget
+        self.figure = figure
         self._still = still
 
     def picture(self) -> Figure:

@@ -123,6 +123,8 @@ def lines_still(
         axes.set_yscale("log")
     axes.set_xlim(x_range)
     axes.set_ylim(y_range)
+    if y_range is None and not log_y:
+        axes.set_ylim(bottom=min(0.0, axes.dataLim.ymin))
     axes.set_xlabel(x_title, fontsize=9)
     axes.set_ylabel(y_title, fontsize=9)
     legend(axes, -0.2, 3)

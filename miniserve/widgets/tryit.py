@@ -195,7 +195,7 @@ def answer_still(answer: Answer) -> Figure:
     for name, seconds in answer.parts.items():
         colour = PARTS[name][1]
         axes.barh(0.6, seconds / total, left=left, height=0.6, color=colour)
-        if seconds / total > 0.09:
+        if seconds / total > 0.13:
             middle = left + seconds / total / 2
             words = f"{name} {ms(seconds)}"
             axes.text(middle, 0.6, words, ha="center", va="center", color=ink(colour), fontsize=9)

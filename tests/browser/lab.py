@@ -15,7 +15,8 @@ from typing import Any
 import nbformat
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
-START_S = 60.0
+START_S = 120.0
+PATIENCE_S = 90.0
 RUN_ALL_S = 240.0
 
 CHROMIUM_FLAGS = [
@@ -145,7 +146,8 @@ class NotebookPage:
         self._notebook = notebook
         self.console_errors: list[str] = []
         page.on("pageerror", lambda error: self.console_errors.append(str(error)))
-        page.goto(lab.url(notebook))
+        page.set_default_timeout(PATIENCE_S * 1e3)
+        page.goto(lab.url(notebook), wait_until="commit")
         self.wait_for_kernel(START_S)
 
     def wait_for_kernel(self, timeout_s: float) -> None:
