@@ -25,7 +25,7 @@ from miniserve.latency import LatencyRecord
 from miniserve.queueing import Lengths, mm1_sojourn_quantile
 from miniserve.settings import Mode, Settings
 from miniserve.simulator import Policy, poisson_requests, run, simulate
-from miniserve.simulator.prediction import lengths_of_trace, predict
+from miniserve.simulator.prediction import lengths_of_trace, loop_overhead, predict
 from miniserve.simulator.published import (
     LLAMA2_7B_A100,
     LLAMA2_7B_A100_LONG,
@@ -284,6 +284,17 @@ def test_a_trace_tells_the_lengths() -> None:
     ]
     trace = [StepRecord(i, float(i), 1.0, tuple(rows), 2, 0) for i, rows in enumerate(steps)]
     assert lengths_of_trace(trace) == {"a": (7, 2), "b": (3, 3)}
+
+
+def test_overhead_is_the_gap_between_steps_that_go_on() -> None:
+    def record(step: int, start: float, kind: str) -> StepRecord:
+        entry = StepEntry("a", 0, kind, 1)  # type: ignore[arg-type]
+        return StepRecord(step, start, 1.0, (entry,), 1, 0)
+
+    trace = [record(0, 0.0, "prefill"), record(1, 1.25, "decode"), record(2, 2.75, "decode")]
+    trace += [record(3, 9.0, "prefill"), record(7, 20.0, "decode")]  # idle; steps are missing
+    assert loop_overhead(trace) == 0.375
+    assert loop_overhead(trace[:1]) == 0.0
 
 
 @pytest.mark.parametrize("mode", list(Mode))

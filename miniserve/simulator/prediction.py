@@ -7,6 +7,8 @@ left is what the model does not know: HTTP, the event loop, and what else the ma
 
 from __future__ import annotations
 
+import itertools
+import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -58,6 +60,21 @@ def lengths_of_trace(trace: Iterable[StepRecord]) -> dict[str, Pair]:
     return {name: (tokens, 1 + decodes.get(name, 0)) for name, tokens in prompts.items()}
 
 
+def loop_overhead(trace: Sequence[StepRecord]) -> float:
+    """Return the seconds from the end of a step to the start of the next while there is work.
+
+    The median over neighbouring steps, the second of which goes on with a request: taking in
+    commands, handing out what was made. Add it to `a` of a fitted step cost, which knows the steps
+    alone. 0 for a trace without such neighbours.
+    """
+    gaps = [
+        later.start - (earlier.start + earlier.duration)
+        for earlier, later in itertools.pairwise(trace)
+        if later.step == earlier.step + 1 and any(e.kind == "decode" for e in later.entries)
+    ]
+    return statistics.median(gaps) if gaps else 0.0
+
+
 def predict(
     records: Sequence[LatencyRecord],
     lengths: Mapping[str, Pair],
@@ -71,7 +88,7 @@ def predict(
     Args:
         records: of the run, on one clock. Only those that were answered are looked at.
         lengths: (prompt, output) by request id, for example of `lengths_of_trace`.
-        cost: fitted on the same machine.
+        cost: fitted on the same machine, with the `loop_overhead` in it.
         policy: what the server ran with, without its queue bound: who was refused is known.
         overhead_s: seconds of a request outside the engine, such as the p50 of a null route; added
             to each predicted latency.
