@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -17,10 +18,13 @@ from difflib import SequenceMatcher
 from pathlib import Path
 
 import torch
-from checkpoint_dir import load_checkpoint
-from tokenizer import BOS_ID, EOS_ID
 from tokenizers import Tokenizer
-from torch_llama import Shape, Weights, hidden_states
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from data.build.training.checkpoint_dir import load_checkpoint
+from data.build.training.tokenizer import BOS_ID, EOS_ID
+from data.build.training.torch_llama import Shape, Weights, hidden_states
 
 DATA = Path(__file__).resolve().parents[1]
 Example = dict[str, str]

@@ -17,15 +17,19 @@ import argparse
 import hashlib
 import json
 import random
+import sys
 from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tokenizer import EOS_ID
 from tokenizers import Tokenizer
 from transformers import LlamaForCausalLM
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from data.build.training.tokenizer import EOS_ID
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SMALLEST_GAP = 1e-3

@@ -18,12 +18,22 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from batches import MicroBatch, Order, load_corpus, micro_batches
-from checkpoint_dir import save_checkpoint
-from optimizer import Optimizer, Schedule
-from tokenizer import corpus_texts, save_tokenizer, train_tokenizer
 from tokenizers import Tokenizer
-from torch_llama import PLAIN, Pieces, Shape, Weights, hidden_states, initial_weights
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from data.build.training.batches import MicroBatch, Order, load_corpus, micro_batches
+from data.build.training.checkpoint_dir import save_checkpoint
+from data.build.training.optimizer import Optimizer, Schedule
+from data.build.training.tokenizer import corpus_texts, save_tokenizer, train_tokenizer
+from data.build.training.torch_llama import (
+    PLAIN,
+    Pieces,
+    Shape,
+    Weights,
+    hidden_states,
+    initial_weights,
+)
 
 BUILD = Path(__file__).resolve().parent
 

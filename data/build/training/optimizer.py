@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch_llama import Shape, Weights
+
+from .torch_llama import Shape, Weights
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
-from tokenizer import BOS_ID, EOS_ID, PAD_ID
-from torch_llama import Shape, Weights
+
+from .tokenizer import BOS_ID, EOS_ID, PAD_ID
+from .torch_llama import Shape, Weights
 
 
 def huggingface_names(shape: Shape, weights: Weights) -> Weights:

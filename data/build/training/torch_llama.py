@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from tokenizer import VOCAB_SIZE
 from torch import Tensor
 from torch.nn import functional as F
+
+from .tokenizer import VOCAB_SIZE
 
 Weights = dict[str, Tensor]  #: names as in `initial_weights`; matrices are (out, in)
 Caches = list[

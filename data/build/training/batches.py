@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tokenizer import EOS_ID, PAD_ID
 from tokenizers import Tokenizer
 from torch import Tensor
+
+from .tokenizer import EOS_ID, PAD_ID
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""The parts of the tutor's training: tokenizer, batches, model, optimiser, checkpoint directory."""
