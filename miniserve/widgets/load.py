@@ -115,7 +115,7 @@ class LoadPanel(LivePanel):
         strips += [f"GET {probe} (ms)"] if probe is not None else []
         self._view = LoadView(strips, range_ms)
         self._range_ms = range_ms
-        self._run = button("Run", "play", "send requests at the arrival rate", self.run)
+        self._run = button("Run", "play", "send requests at the arrival rate", self._click_run)
         self._stop = button("Stop", "stop", "send no more", self.stop)
         self._pin = button("Pin", "thumb-tack", "keep this curve to compare", self.pin)
         self._unpin = button("Unpin", "eraser", "remove the kept curves", self.unpin)
@@ -201,6 +201,12 @@ class LoadPanel(LivePanel):
     def complain(self, words: str) -> None:
         """Say what went wrong in the line below."""
         self._view.notice.say(words, warning=True)
+
+    def _click_run(self) -> None:
+        try:
+            self.run()
+        except RuntimeError as error:
+            self.complain(str(error))
 
     def _on_change(self, setting: Setting) -> None:
         if self._session.running:

@@ -66,7 +66,7 @@ class Race(LivePanel):
         ranges |= {"max_num_seqs": max_num_seqs} if max_num_seqs is not None else {}
         self.controls = Controls(ranges, [], self._on_change)
         self._view = RaceView(list(servers), n, range_ms)
-        self._run = button("Run", "play", f"send {n} requests to each server", self.run)
+        self._run = button("Run", "play", f"send {n} requests to each server", self._click_run)
         self._stop = button("Stop", "stop", "send no more", self.stop)
         self._notice = Notice()
         row = ipywidgets.HBox([self._run, self._stop, self._notice.widget])
@@ -137,6 +137,12 @@ class Race(LivePanel):
     def complain(self, words: str) -> None:
         """Say what went wrong beside the buttons."""
         self._notice.say(words, warning=True)
+
+    def _click_run(self) -> None:
+        try:
+            self.run()
+        except RuntimeError as error:
+            self.complain(str(error))
 
     def _on_change(self, _: Setting) -> None:
         for mode, session in self._sessions.items():

@@ -101,8 +101,10 @@ class Timeline(LivePanel):
 
     def _draw(self) -> None:
         position = self.player.position
-        left = max(self._low, min(self._span[0], position))
-        if position > left + self._window:
+        left = self._span[0]
+        if position < left:
+            left = max(self._low, position - 0.15 * self._window)
+        elif position > left + self._window:
             left = position - self._window
         self._span = (left, left + self._window)
         traces = {
