@@ -27,6 +27,9 @@ from miniserve.problems import ENGINE_FAILED
 
 _TIMEOUT_S = 30.0
 _GRACE_S = 5
+#: Longer than clients keep idle connections: one that the server closes just as it is used again
+#: costs a request.
+_KEEP_ALIVE_S = 75
 
 
 class _Server(uvicorn.Server):
@@ -53,6 +56,7 @@ class _ServerThread(threading.Thread):
             proxy_headers=False,
             interface="asgi3",
             timeout_graceful_shutdown=_GRACE_S,
+            timeout_keep_alive=_KEEP_ALIVE_S,
         )
         self.server = _Server(config)
         self.error: BaseException | None = None

@@ -47,6 +47,10 @@ _LINGER_S = 0.2
 #: request.
 _CLOSE_TIMEOUT_S = 2
 
+#: How long an idle connection stays open. If the server closes one just as its client uses it
+#: again, a request is lost without an answer; so this is longer than clients keep idle connections.
+_KEEP_ALIVE_S = 75
+
 LoadCore = Callable[[Path, int, MakeScheduler], EngineCore]
 
 logger = logging.getLogger(__name__)
@@ -175,6 +179,7 @@ def run(app: FastAPI, settings: Settings, listener: socket.socket) -> int:
         proxy_headers=bool(settings.forwarded_allow_ips),
         forwarded_allow_ips=settings.forwarded_allow_ips or None,
         timeout_graceful_shutdown=_CLOSE_TIMEOUT_S,
+        timeout_keep_alive=_KEEP_ALIVE_S,
     )
     server = DrainingServer(config, app.state.lifecycle, settings.drain_timeout_s)
     server.run(sockets=[listener])

@@ -1,0 +1,64 @@
+"""Ten times more requests than the server can take: it takes what it can, in time, and refuses the
+rest.
+"""
+
+import asyncio
+import statistics
+
+import numpy as np
+import psutil  # type: ignore[import-untyped]
+import pytest
+
+from miniserve.loadtest import Trace, poisson, run_open_loop
+from tests.service.process import ServerProcess, eventually
+
+SLOTS, WAITING = 4, 8
+STEP_S, TOKENS = 0.02, 20
+CAPACITY = SLOTS / (STEP_S * TOKENS)  # requests per second, on a machine that does nothing else
+
+
+def overload(duration_s: float) -> None:
+    slow = {"step_s": STEP_S}
+    with ServerProcess(slow=slow, max_num_seqs=SLOTS, max_waiting=WAITING) as server:
+        server.correct(f"Say {TOKENS}.")
+        process = psutil.Process(server.process.pid)
+        memory = process.memory_info().rss
+        rate = 10 * CAPACITY
+        offsets = poisson(rate, round(rate * duration_s), seed=1)
+        trace = Trace.of(offsets, [f"Say {TOKENS}."])
+        result = asyncio.run(run_open_loop(server.url, trace, timeout_s=60))
+
+        # Each request has one of two ends, and none is lost.
+        taken = [r for r in result.records if r.status == 200]
+        refused = [r for r in result.records if r.status == 503]
+        assert len(taken) + len(refused) == len(offsets)
+        assert len(taken) >= SLOTS + WAITING
+        assert len(refused) > len(offsets) / 2
+        assert server.metric("http_requests_total", route="/correct", status="503") == len(refused)
+        assert server.metric("request_failure_total", error="QueueFull") == len(refused)
+
+        # Little's law is the plan of a queue bound: at most N in the system at the throughput X
+        # that was reached means N / X seconds for the mean. The tail gets as much again.
+        first, last = taken[0].sent, max(r.done or 0.0 for r in taken)
+        throughput = len(taken) / (last - first)
+        p95 = float(np.quantile([r.service for r in taken], 0.95))
+        assert p95 <= 2 * (SLOTS + WAITING) / throughput
+        assert statistics.median(r.service for r in refused) < statistics.median(
+            r.service for r in taken
+        )
+
+        # And afterwards all is as before.
+        eventually(lambda: server.correct(f"Say {TOKENS}.").status_code == 200, "it serves again")
+        assert server.metric("num_requests_running") == server.metric("num_requests_waiting") == 0
+        eventually(lambda: server.running() == 0, "nothing is in flight")
+        assert process.memory_info().rss - memory < 48 * 2**20
+
+
+def test_ten_times_the_capacity() -> None:
+    overload(duration_s=3.0)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+def test_ten_times_the_capacity_for_a_minute() -> None:
+    overload(duration_s=60.0)
