@@ -116,7 +116,14 @@ def bench(
     moment a request was meant to leave. Ctrl-C stops sending and shows what there is.
     """
     if standard or sweep:
-        _bench_standard(standard, sweep, trace, requests, out, json_path)
+        _bench_standard(
+            standard=standard,
+            sweep=sweep,
+            trace=trace,
+            requests=requests,
+            out=out,
+            json_path=json_path,
+        )
         return
     texts = _read_lines(sentences) if sentences else SENTENCES
     make_body = _body_maker(body) if method.upper() != "GET" else None
@@ -167,6 +174,7 @@ def bench(
 
 
 def _bench_standard(
+    *,
     standard: bool,
     sweep: bool,
     trace: Path | None,

@@ -1,0 +1,209 @@
+"""What the standard load test leaves in `data/latency/`: raw samples, one JSON, a table, the CDFs.
+
+`standard.json` is the whole result; table and pictures are drawn from it and from `cdf.csv`.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from miniserve.bench.standard import Calibration, Plan, Point
+from miniserve.latency import Summary, latencies
+from miniserve.loadtest import LoadResult
+from miniserve.settings import Mode
+
+Json = dict[str, Any]
+
+_QUOTED = ("p50_s", "p95_s", "p99_s", "goodput_rps", "goodput_share", "throughput_rps")
+
+_COLUMNS = (
+    "mode",
+    "p50 ms",
+    "p95 ms",
+    "p99 ms",
+    "answered",
+    "within the SLO",
+    "goodput /s",
+    "largest goodput /s",
+)
+
+#: Points of each saved curve: a share every 0.2 %.
+_CDF_POINTS = 501
+
+
+def standard_report(
+    results: Mapping[Mode, Sequence[LoadResult]], found: Calibration, plan: Plan
+) -> Json:
+    """The replays in numbers: for each mode medians over the traces, with their range."""
+    modes: Json = {}
+    p95: dict[str, list[float]] = {}
+    for mode, runs in results.items():
+        summaries = [run.summary(found.slo_s) for run in runs]
+        modes[mode.value] = _mode_report(summaries)
+        p95[mode.value] = [summary.p95.value for summary in summaries]
+    first = next(iter(results.values()))[0].conditions
+    report: Json = {
+        "conditions": {
+            **{key: first[key] for key in ("started_at", "machine", "python", "timeout_s")},
+            "traces": len(p95[Mode.STATIC]),
+            "requests_a_trace": first["requests"],
+            "max_num_seqs": plan.max_num_seqs,
+            "max_wait_s": plan.max_wait_s,
+        },
+        "static_capacity_rps": found.static_capacity_rps,
+        "rate_rps": plan.load * found.static_capacity_rps,
+        "unloaded_p95_s": found.unloaded_p95_s,
+        "slo_s": found.slo_s,
+        "modes": modes,
+        "ratios": {},
+    }
+    if {"continuous", "static"} <= p95.keys():
+        pairs = zip(p95["continuous"], p95["static"], strict=True)
+        ratios = [continuous / static for continuous, static in pairs]
+        report["ratios"]["p95_continuous_over_static"] = _with_range(ratios)
+    return report
+
+
+def add_sweep(report: Json, points: Sequence[Point], found: Calibration) -> None:
+    """Put the sweep into a report: its points, and the largest goodput of each mode."""
+    rows: list[Json] = []
+    for point in points:
+        summary = point.result.summary(found.slo_s)
+        quoted = {key: value for key, value in summary.as_dict().items() if key in _QUOTED}
+        counts = {"offered": summary.offered, "answered": summary.answered, "valid": summary.valid}
+        rows.append(
+            {"mode": point.mode.value, "share": point.share, "rate_rps": point.rate}
+            | quoted
+            | counts
+        )
+    report["sweep"] = rows
+    largest: dict[str, float] = {}
+    for row in rows:
+        largest[row["mode"]] = max(largest.get(row["mode"], 0.0), row["goodput_rps"])
+    for mode, goodput in largest.items():
+        report["modes"].setdefault(mode, {})["max_goodput_rps"] = goodput
+    for mode in ("static", "sync"):
+        if "continuous" in largest and largest.get(mode):
+            ratio = largest["continuous"] / largest[mode]
+            report["ratios"][f"max_goodput_continuous_over_{mode}"] = ratio
+
+
+def calibration_of(report: Json) -> Calibration:
+    """What an earlier run has measured first."""
+    return Calibration(report["static_capacity_rps"], report["unloaded_p95_s"])
+
+
+def save_report(report: Json, folder: Path) -> None:
+    """Write `standard.json` and the table `standard.md`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(report, indent=2, allow_nan=False)
+    (folder / "standard.json").write_text(text + "\n", encoding="utf-8")
+    (folder / "standard.md").write_text(table(report), encoding="utf-8")
+
+
+def save_samples(results: Mapping[Mode, Sequence[LoadResult]], folder: Path) -> None:
+    """Write every sample under `raw/`, and the four CDFs over all traces as `cdf.csv`.
+
+    A row of `cdf.csv` says within how many seconds a share of the *offered* requests was answered;
+    a cell is empty where a mode never answered so many.
+    """
+    (folder / "raw").mkdir(parents=True, exist_ok=True)
+    shares = np.linspace(0.0, 1.0, _CDF_POINTS)
+    columns: dict[str, list[float]] = {}
+    for mode, runs in results.items():
+        for number, run in enumerate(runs):
+            run.save(folder / "raw" / f"{mode.value}-{number}")
+        answered = np.sort(np.concatenate([latencies(run.measured) for run in runs]))
+        offered = sum(len(run.measured) for run in runs)
+        ranks = np.ceil(shares * offered).astype(int) - 1
+        columns[mode.value] = [
+            float(answered[max(rank, 0)]) if rank < len(answered) else math.nan for rank in ranks
+        ]
+    with (folder / "cdf.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["share", *(f"{mode}_s" for mode in columns)])
+        for share, *cells in zip(shares, *columns.values(), strict=True):
+            writer.writerow(
+                [f"{share:.3f}", *("" if math.isnan(cell) else f"{cell:.6f}" for cell in cells)]
+            )
+
+
+def load_cdf(folder: Path) -> dict[str, list[tuple[float, float]]]:
+    """Read `cdf.csv`: for each mode its points (seconds, share of offered requests)."""
+    with (folder / "cdf.csv").open(newline="", encoding="utf-8") as file:
+        header, *rows = csv.reader(file)
+    return {
+        name.removesuffix("_s"): [(float(row[i]), float(row[0])) for row in rows if row[i]]
+        for i, name in enumerate(header[1:], 1)
+    }
+
+
+def table(report: Json) -> str:
+    """The result as a Markdown table, with the range over the traces in brackets."""
+    conditions = report["conditions"]
+    lines = [
+        f"Standard load test: {conditions['traces']} traces of {conditions['requests_a_trace']} "
+        f"requests at {report['rate_rps']:.0f} requests/s; static capacity "
+        f"{report['static_capacity_rps']:.0f} requests/s; SLO {report['slo_s'] * 1e3:.0f} ms.",
+        f"{conditions['machine']}, Python {conditions['python']}, {conditions['started_at']}.",
+        "",
+        f"| {' | '.join(_COLUMNS)} |",
+        "|---" * len(_COLUMNS) + "|",
+    ]
+    for mode, row in report["modes"].items():
+        if "p50_s" not in row:
+            continue
+        times = [_milliseconds(row[q], row["range"][q]) for q in ("p50_s", "p95_s", "p99_s")]
+        largest = row.get("max_goodput_rps")
+        cells = [
+            mode,
+            *times,
+            f"{row['answered_share']:.1%}",
+            f"{row['goodput_share']:.1%}",
+            f"{row['goodput_rps']:.1f}",
+            "—" if largest is None else f"{largest:.1f}",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    lines.append("")
+    for name, value in report["ratios"].items():
+        figure = value["median"] if isinstance(value, dict) else value
+        lines.append(f"{name.replace('_', ' ')}: {figure:.2f}  ")
+    return "\n".join(lines) + "\n"
+
+
+def _milliseconds(value: float | None, bounds: Sequence[float]) -> str:
+    if value is None:
+        return "—"
+    low, high = (f"{bound * 1e3:.0f}" for bound in bounds)
+    return f"{value * 1e3:.0f} ({low}–{high})"
+
+
+def _mode_report(summaries: Sequence[Summary]) -> Json:
+    rows = [summary.as_dict() for summary in summaries]
+    ranged = {name: _with_range([row[name] for row in rows]) for name in _QUOTED}
+    return {
+        **{name: entry["median"] for name, entry in ranged.items()},
+        "answered_share": sum(s.answered for s in summaries) / sum(s.offered for s in summaries),
+        "shed": sum(s.shed for s in summaries),
+        "failed": sum(s.failed for s in summaries),
+        "lag_p99_s": max(s.lag_p99_s for s in summaries),
+        "valid": all(s.valid for s in summaries),
+        "reasons": sorted({s.reason for s in summaries if s.reason}),
+        "range": {name: entry["range"] for name, entry in ranged.items()},
+        "traces": [{name: row[name] for name in _QUOTED} for row in rows],
+    }
+
+
+def _with_range(values: Sequence[float | None]) -> Json:
+    known = [value for value in values if value is not None]
+    if not known:  # a mode that answered nobody has no latency
+        return {"median": None, "range": [None, None]}
+    return {"median": median(known), "range": [min(known), max(known)]}

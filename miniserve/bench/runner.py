@@ -1,0 +1,58 @@
+"""`miniserve bench --standard` and `--sweep`: measure, save, draw."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from miniserve.bench import results as saved
+from miniserve.bench.drawing import draw
+from miniserve.bench.standard import Plan, Say, calibrate, replay, serving, stretches, sweep
+from miniserve.loadtest import Trace
+from miniserve.paths import DATA_DIR
+
+STANDARD_LOAD = DATA_DIR / "standard_load.jsonl"
+
+
+def run_standard(
+    plan: Plan,
+    *,
+    out: Path,
+    with_replay: bool = True,
+    with_sweep: bool = False,
+    trace: Path = STANDARD_LOAD,
+    say: Say = print,
+) -> saved.Json:
+    """Run the standard load test, the sweep, or both, and write the results into `out`.
+
+    A sweep alone adds to the report that is in `out`, at the rates and the SLO of that report.
+
+    Raises:
+        ValueError: the trace is too short, or a sweep alone finds no report.
+        RuntimeError: a server does not start.
+    """
+    traces = stretches(Trace.load(trace), plan.requests)[: plan.traces]
+    if len(traces) < plan.traces:
+        raise ValueError(f"{trace.name} has fewer than {plan.traces} × {plan.requests} requests")
+    report = None if with_replay else _load_report(out)
+    with serving(plan) as servers:
+        if report is None:
+            found = calibrate(servers, plan, traces[0].sentences, say)
+            results = replay(servers, plan, traces, found, say)
+            report = saved.standard_report(results, found, plan)
+            saved.save_samples(results, out)
+            saved.save_report(report, out)
+        if with_sweep:
+            found = saved.calibration_of(report)
+            saved.add_sweep(report, sweep(servers, plan, traces, found, say), found)
+            saved.save_report(report, out)
+    draw(report, out)
+    return report
+
+
+def _load_report(folder: Path) -> saved.Json:
+    path = folder / "standard.json"
+    if not path.exists():
+        raise ValueError(f"there is no {path.name} to add a sweep to: run --standard first")
+    report: saved.Json = json.loads(path.read_text(encoding="utf-8"))
+    return report

@@ -1,0 +1,177 @@
+"""The standard load test: the four modes, one after the other, under the same requests.
+
+1. *Capacity*: 4 users a slot send to the static batcher without a pause. What it answers a second
+   is its capacity on this machine, and sets the rate.
+2. *SLO*: twice the p95 of a single user in front of the continuous batcher.
+3. *Traces*: each of the five traces is replayed to each mode, open loop, in turns; so whatever else
+   the machine does disturbs all modes alike.
+4. *Sweep* (asked for on its own): other rates, until a mode no longer keeps up.
+
+All servers run from the start to the end, as `miniserve serve` processes; those that are not loaded
+sleep. The conditions of a run are part of its result.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+
+from miniserve.bench.serving import ServeProcess, raise_file_limit
+from miniserve.latency import Summary
+from miniserve.loadtest import LoadResult, Trace, run_closed_loop, run_open_loop
+from miniserve.settings import Mode
+
+Say = Callable[[str], None]
+Servers = Mapping[Mode, ServeProcess]
+
+#: More than any trace can have in flight: the generator itself drops nothing.
+_MAX_IN_FLIGHT = 8192
+
+#: A mode that answers less than this share within the SLO is not asked for still more.
+_HOPELESS = 0.3
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is run. Times in seconds; `load` and `sweep` in shares of the static capacity."""
+
+    max_num_seqs: int = 16
+    max_wait_s: float = 0.005
+    load: float = 0.85
+    traces: int = 5
+    requests: int = 1000
+    capacity_requests: int = 1500
+    unloaded_requests: int = 250
+    timeout_s: float = 30.0
+    sweep: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.55, 0.7, 0.85, 1.0, 1.15, 1.3, 1.5, 1.75)
+    sweep_s: float = 6.0
+    sweep_requests: tuple[int, int] = (150, 1000)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What was measured first: requests/s, and the SLO in seconds."""
+
+    static_capacity_rps: float
+    unloaded_p95_s: float
+
+    @property
+    def slo_s(self) -> float:
+        """Twice the p95 of a request that is alone."""
+        return 2.0 * self.unloaded_p95_s
+
+
+@dataclass(frozen=True)
+class Point:
+    """One mode at one rate in the sweep."""
+
+    mode: Mode
+    share: float
+    rate: float
+    result: LoadResult = field(repr=False)
+
+
+def stretches(trace: Trace, length: int) -> list[Trace]:
+    """Cut a trace into stretches of `length` requests, each on a clock of its own, without rest."""
+    parts = []
+    for first in range(0, len(trace.sentences) - length + 1, length):
+        start = trace.offsets[first - 1] if first else 0.0
+        last = first + length
+        parts.append(Trace(trace.offsets[first:last] - start, trace.sentences[first:last]))
+    return parts
+
+
+@contextmanager
+def serving(plan: Plan, modes: Sequence[Mode] = tuple(Mode)) -> Iterator[Servers]:
+    """A server of each mode, ready."""
+    raise_file_limit()
+    settings = {
+        "max_num_seqs": plan.max_num_seqs,
+        "max_wait_s": plan.max_wait_s,
+        "request_timeout_s": plan.timeout_s,
+    }
+    with ExitStack() as stack:
+        yield {mode: stack.enter_context(ServeProcess(mode, **settings)) for mode in modes}
+
+
+def calibrate(servers: Servers, plan: Plan, sentences: Sequence[str], say: Say) -> Calibration:
+    """Measure the capacity of the static batcher, and the latency of an idle engine."""
+    for server in servers.values():  # whatever is done only once is done before anything is timed
+        _users(server, sentences, users=4, n=40)
+    users = 4 * plan.max_num_seqs
+    flood = _users(servers[Mode.STATIC], sentences, users=users, n=plan.capacity_requests)
+    capacity = flood.summary().throughput_rps
+    alone = _users(servers[Mode.CONTINUOUS], sentences, users=1, n=plan.unloaded_requests)
+    found = Calibration(capacity, alone.summary().p95.value)
+    say(
+        f"static capacity {capacity:.1f} requests/s; unloaded p95 "
+        f"{found.unloaded_p95_s * 1e3:.1f} ms, so the SLO is {found.slo_s * 1e3:.0f} ms"
+    )
+    return found
+
+
+def replay(
+    servers: Servers, plan: Plan, traces: Sequence[Trace], found: Calibration, say: Say
+) -> dict[Mode, list[LoadResult]]:
+    """Replay every trace to every mode at the standard load; the order of the modes rotates."""
+    rate = plan.load * found.static_capacity_rps
+    results: dict[Mode, list[LoadResult]] = {mode: [] for mode in servers}
+    for number, trace in enumerate(traces):
+        modes = list(servers)
+        for mode in modes[number % len(modes) :] + modes[: number % len(modes)]:
+            result = _open_loop(servers[mode], trace, rate, plan, f"{mode}-{number}")
+            result.conditions.update(mode=mode.value, trace=number, rate=rate)
+            results[mode].append(result)
+            say(f"trace {number}, {mode:10}  {_line(result.summary(found.slo_s))}")
+    return results
+
+
+def sweep(
+    servers: Servers, plan: Plan, traces: Sequence[Trace], found: Calibration, say: Say
+) -> list[Point]:
+    """Raise the rate step by step, each time with another trace, until a mode is beyond hope."""
+    points = []
+    hopeful = list(servers)
+    for number, share in enumerate(plan.sweep):
+        rate = share * found.static_capacity_rps
+        few, many = plan.sweep_requests
+        n = int(min(max(few, rate * plan.sweep_s), many))
+        whole = traces[number % len(traces)]
+        trace = Trace(whole.offsets[:n], whole.sentences[:n])
+        for mode in list(hopeful):
+            result = _open_loop(servers[mode], trace, rate, plan, f"sweep-{mode}-{number}")
+            result.conditions.update(mode=mode.value, rate=rate)
+            points.append(Point(mode, share, rate, result))
+            summary = result.summary(found.slo_s)
+            say(f"{share:4.0%} = {rate:5.1f}/s, {mode:10}  {_line(summary)}")
+            if (summary.goodput_share or 0.0) < _HOPELESS:
+                hopeful.remove(mode)
+    return points
+
+
+def _open_loop(
+    server: ServeProcess, trace: Trace, rate: float, plan: Plan, run_id: str
+) -> LoadResult:
+    run = run_open_loop(
+        server.url,
+        trace.at_rate(rate),
+        timeout_s=plan.timeout_s,
+        max_in_flight=_MAX_IN_FLIGHT,
+        run_id=run_id,
+    )
+    return asyncio.run(run)
+
+
+def _users(server: ServeProcess, sentences: Sequence[str], *, users: int, n: int) -> LoadResult:
+    return asyncio.run(run_closed_loop(server.url, sentences, users, n=n))
+
+
+def _line(summary: Summary) -> str:
+    percentiles = [summary.p50, summary.p95, summary.p99]
+    times = " / ".join(f"{p.value * 1e3:.0f}" for p in percentiles)
+    return (
+        f"p50/p95/p99 {times} ms, {summary.goodput_share or 0.0:.0%} within the SLO, "
+        f"{summary.shed} shed, {summary.failed} failed{'' if summary.valid else '; NOT VALID'}"
+    )
