@@ -56,7 +56,7 @@ class Vault:
             opened = json.loads(MultiFernet(self._fernets).decrypt(sealed))
         except InvalidToken:
             raise VaultError(
-                f"{self.path.name} does not open: none of the {len(self._fernets)} keys fits, "
+                f"{self.path.name} does not open: no key fits (tried: {len(self._fernets)}), "
                 "or the file was changed."
             ) from None
         if not _opens(self._fernets[0], sealed):
