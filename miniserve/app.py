@@ -64,9 +64,7 @@ def create_app(
     app.state.lifecycle = lifecycle
     problems.install(app)
     app.include_router(health_router(lifecycle))
-    app.include_router(
-        _tutor_router(settings, extra_problems), dependencies=list(dependencies)
-    )
+    app.include_router(_tutor_router(settings, extra_problems), dependencies=list(dependencies))
     for router in routers:
         app.include_router(router)
     return app
@@ -142,17 +140,25 @@ async def unless_disconnected(
     Raises:
         ClientDisconnected: the client went away.
     """
-    working = asyncio.create_task(generation, name="generate")
     watching = asyncio.create_task(_disconnected(request), name="watch for a disconnect")
+    tasks: list[asyncio.Task[Any]] = [watching]
     try:
-        await asyncio.wait([working, watching], return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            raise ClientDisconnected("The client went away.")
-        return await working
+        # A client that left while it waited for a busy loop is gone already; the loop needs a few
+        # turns to read that from the socket.
+        for _ in range(3):
+            await asyncio.sleep(0)
+        if not watching.done():
+            working = asyncio.create_task(generation, name="generate")
+            tasks.append(working)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if working.done():
+                return await working
+        raise ClientDisconnected("The client went away.")
     finally:
-        working.cancel()
-        watching.cancel()
-        await asyncio.gather(working, watching, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        generation.close()  # it was not begun, or is over
 
 
 async def _disconnected(request: Request) -> None:

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
 from fastapi import APIRouter, FastAPI
@@ -16,6 +15,7 @@ from miniserve.app import create_app, server_timing
 from miniserve.client import QueueFull
 from miniserve.completion import FinishReason, Timing
 from miniserve.settings import Settings
+from tests.asgi import DISCONNECT, call, chunk, scope_for
 from tests.fakes import FakeClient, running, until
 
 pytestmark = pytest.mark.anyio
@@ -98,7 +98,7 @@ async def test_a_client_that_goes_away_cancels_its_generation() -> None:
             sent.append(message)
 
         inbox.put_nowait({"type": "http.request", "body": json.dumps(BODY).encode()})
-        scope = post_scope("/correct")
+        scope = scope_for()
         request = asyncio.create_task(app(scope, inbox.get, send))
         await until(lambda: engine.num_in_flight == 1)
         assert app.state.lifecycle.num_in_flight == 1
@@ -108,6 +108,15 @@ async def test_a_client_that_goes_away_cancels_its_generation() -> None:
         assert app.state.lifecycle.num_in_flight == 0
         assert sent[0]["status"] == 499
     assert asyncio.all_tasks() == before
+
+
+async def test_a_client_that_is_gone_already_is_not_served() -> None:
+    engine = FakeClient()
+    app = create_app(lambda _: engine, Settings())
+    async with running(app):
+        answer = await call(app, scope_for(), [chunk(json.dumps(BODY).encode()), DISCONNECT])
+        assert answer.status == 499
+        assert engine.calls == ["He goed to school.\n"]  # the warm-up
 
 
 async def test_a_request_that_is_cancelled_from_outside_leaves_no_task_behind() -> None:
@@ -123,24 +132,6 @@ async def test_a_request_that_is_cancelled_from_outside_leaves_no_task_behind() 
             await request
         assert engine.num_in_flight == 0
     assert asyncio.all_tasks() == before
-
-
-def post_scope(path: str) -> dict[str, Any]:
-    return {
-        "type": "http",
-        "asgi": {"version": "3.0"},
-        "http_version": "1.1",
-        "method": "POST",
-        "scheme": "http",
-        "path": path,
-        "raw_path": path.encode(),
-        "query_string": b"",
-        "root_path": "",
-        "headers": [(b"content-type", b"application/json"), (b"host", b"test")],
-        "client": ("127.0.0.1", 1),
-        "server": ("test", 80),
-        "state": {},
-    }
 
 
 class Tag:

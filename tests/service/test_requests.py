@@ -1,6 +1,7 @@
 """Faults of single requests, in every mode: the fault is told, and the next request is served."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -79,6 +80,22 @@ def test_a_client_that_goes_away_while_it_waits_frees_its_place(
     assert not first.done()
     assert server.correct("Say 5.").status_code == 200
     assert first.result(60).status_code == 200
+
+
+def test_even_sync_does_not_compute_for_a_client_that_left_while_it_waited(tmp_path: Path) -> None:
+    seen = tmp_path / "seen"
+    seen.touch()
+    slow = {"step_s": 0.05, "seen_file": seen}
+    with ServerProcess(mode="sync", slow=slow) as server:
+        first = server.start_correct("Say 30.")
+        eventually(lambda: "Say 30." in seen.read_text("utf-8"), "the loop is blocked")
+        for _ in range(3):
+            with server.hanging("Nobody waits for this."):
+                pass
+        assert first.result(60).status_code == 200
+        eventually(lambda: len(server.log(status=499)) == 3, "the disconnects are heard")
+        assert server.correct("Say 5.").status_code == 200
+        assert "Nobody" not in seen.read_text("utf-8")
 
 
 def held(server: ServerProcess) -> float:
