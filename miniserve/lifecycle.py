@@ -9,11 +9,14 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 
 from miniserve.client import EngineClient, EngineFailed, EngineState, EngineUnavailable
+from miniserve.completion import Completion
 from miniserve.settings import Settings
 from miniserve.tutor import EXAMPLE_SENTENCE, AnswerError, prompt_for, read_completion
 
 #: Makes a client that is not started yet. It may read files, and holds nothing that needs closing.
 OpenClient = Callable[[Settings], EngineClient]
+
+_WARM_UP_PAUSE_S = 0.5
 
 logger = logging.getLogger(__name__)
 
@@ -60,12 +63,7 @@ class Lifecycle:
             self.client = await asyncio.to_thread(self._open_client, self._settings)
             await self.client.start()
             self._reason = "The warm-up correction is running."
-            async with asyncio.timeout(self._settings.request_timeout_s):
-                completion = await self.client.generate(
-                    prompt_for(EXAMPLE_SENTENCE),
-                    max_tokens=self._settings.max_tokens,
-                    request_id="warm-up",
-                )
+            completion = await self._warm_up(self.client)
         except Exception as error:
             self._failed = True
             self._reason = f"The engine could not be loaded. {type(error).__name__}: {error}"
@@ -76,6 +74,20 @@ class Lifecycle:
         except AnswerError as error:
             logger.warning("The warm-up correction ran, but it made no sense: %s", error)
         self._reason = ""
+
+    async def _warm_up(self, client: EngineClient) -> Completion:
+        """Generate once; try again while the engine is away, for it may come back by itself."""
+        while True:
+            try:
+                async with asyncio.timeout(self._settings.request_timeout_s):
+                    return await client.generate(
+                        prompt_for(EXAMPLE_SENTENCE),
+                        max_tokens=self._settings.max_tokens,
+                        request_id="warm-up",
+                    )
+            except EngineUnavailable as error:
+                logger.warning("The warm-up correction is tried again: %s", error)
+                await asyncio.sleep(_WARM_UP_PAUSE_S)
 
     @property
     def reason(self) -> str:

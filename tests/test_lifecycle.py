@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from miniserve.client import EngineFailed, EngineState, EngineStatus, EngineUnavailable
+from miniserve.completion import Completion
 from miniserve.lifecycle import Lifecycle
 from miniserve.settings import Settings
 from tests.fakes import FakeClient, until
@@ -66,6 +67,25 @@ async def test_a_warm_up_that_makes_no_sense_is_logged_and_forgiven(
     async with lifecycle:
         await until(lambda: not lifecycle.reason)
     assert "made no sense" in caplog.text
+
+
+async def test_a_warm_up_is_tried_again_when_the_engine_was_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("miniserve.lifecycle._WARM_UP_PAUSE_S", 0.0)
+    client, errors = FakeClient(), [EngineUnavailable("died"), EngineUnavailable("died")]
+    generate = client.generate
+
+    async def dying(prompt: str, *, max_tokens: int, request_id: str) -> Completion:
+        if errors:
+            raise errors.pop()
+        return await generate(prompt, max_tokens=max_tokens, request_id=request_id)
+
+    client.generate = dying  # type: ignore[method-assign]
+    lifecycle = Lifecycle(lambda _: client, Settings())
+    async with lifecycle:
+        await until(lambda: not lifecycle.reason)
+    assert not errors
 
 
 async def test_it_is_not_ready_while_its_engine_is_not() -> None:
