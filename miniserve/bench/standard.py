@@ -42,12 +42,12 @@ class Plan:
     load: float = 0.85
     traces: int = 5
     requests: int = 1000
-    capacity_requests: int = 1500
+    capacity_requests: int = 1000
     unloaded_requests: int = 250
     timeout_s: float = 30.0
-    sweep: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.55, 0.7, 0.85, 1.0, 1.15, 1.3, 1.5, 1.75)
-    sweep_s: float = 6.0
-    sweep_requests: tuple[int, int] = (150, 1000)
+    sweep: tuple[float, ...] = (0.1, 0.2, 0.3, 0.45, 0.6, 0.75, 0.9, 1.0, 1.15, 1.3, 1.5)
+    sweep_s: float = 4.0
+    sweep_requests: tuple[int, int] = (120, 1000)
 
 
 @dataclass(frozen=True)
