@@ -59,7 +59,7 @@ def app_raising(error: Exception) -> FastAPI:
 async def test_each_error_has_one_problem(
     error: Exception, status: int, name: str, retry_after: str | None
 ) -> None:
-    async with running(app_raising(error)) as client:
+    async with running(app_raising(error), ready=False) as client:
         answer = await client.get("/fail")
     assert answer.status_code == answer.json()["status"] == status
     assert answer.headers["content-type"] == "application/problem+json"
@@ -76,7 +76,7 @@ def test_no_engine_error_is_forgotten() -> None:
 
 
 async def test_an_unexpected_error_says_nothing_of_itself() -> None:
-    async with running(app_raising(KeyError("secret"))) as client:
+    async with running(app_raising(KeyError("secret")), ready=False) as client:
         answer = await client.get("/fail")
     assert answer.status_code == 500
     assert answer.headers["content-type"] == "application/problem+json"
@@ -85,7 +85,7 @@ async def test_an_unexpected_error_says_nothing_of_itself() -> None:
 
 async def test_plain_http_errors_are_problems_too() -> None:
     error = HTTPException(403, "Not for you.", headers={"X-Why": "because"})
-    async with running(app_raising(error)) as client:
+    async with running(app_raising(error), ready=False) as client:
         missing = await client.get("/nowhere-at-all")
         wrong_method = await client.put("/fail")
         forbidden = await client.get("/fail")
@@ -121,7 +121,7 @@ async def test_plain_http_errors_are_problems_too() -> None:
 async def test_validation_names_the_field_and_the_rule(
     content: bytes, field: str, rule: str
 ) -> None:
-    async with running(app_raising(KeyError())) as client:
+    async with running(app_raising(KeyError()), ready=False) as client:
         answer = await client.post(
             "/correct", content=content, headers={"content-type": "application/json"}
         )
@@ -154,7 +154,7 @@ async def test_validation_never_repeats_the_input_and_stays_small() -> None:
     seen: list[tuple[str, str]] = []
     bodies()
     seen += [(f'{{"sentence": "{canary}\\n{canary}"}}', "application/json"), ("{" + canary, "a/b")]
-    async with running(app_raising(KeyError())) as client:
+    async with running(app_raising(KeyError()), ready=False) as client:
         for text, content_type in seen:
             answer = await client.post(
                 "/correct", content=text.encode(), headers={"content-type": content_type}
