@@ -30,8 +30,14 @@ class Watched(FeatureScheduler):
     """Holds every schedule against the rules."""
 
     def schedule(self, now: float) -> SchedulerOutput:
+        before = list(self.running)
         output = super().schedule(now)
         features = self.features
+        kept = [self._rank(r) for r in before if r in self.running]
+        preempted = [self._rank(r) for r in before if r not in self.running]
+        if preempted:
+            assert max(kept) <= min(preempted)
+            assert all(r in before for r in self.running)  # nobody is admitted in such a step
         assert self.num_free_blocks >= 0
         assert self._num_held == sum(self._held.values())
         running = {r.request_id for r in self.running}
