@@ -34,6 +34,15 @@ async function plotly(manager, id) {
   return globalThis.miniservePlotly;
 }
 
+// ipywidgets leaves a slider's handle without a name, so a screen reader would only say "slider".
+function nameSliders(panel) {
+  for (const slider of panel?.querySelectorAll(".widget-slider") ?? []) {
+    const name = slider.querySelector(".widget-label")?.textContent;
+    const handle = slider.querySelector("[role=slider]");
+    if (name) handle?.setAttribute("aria-label", name);
+  }
+}
+
 async function render({ model, el }) {
   const manager = model.widget_manager;
   const plot = document.createElement("div");
@@ -47,6 +56,7 @@ async function render({ model, el }) {
   let asked = false;
   function draw() {
     asked = false;
+    nameSliders(plot.closest(".miniserve-panel"));
     const { data, layout } = JSON.parse(figure.get("value"));
     Plotly.react(plot, data, layout, { displayModeBar: false });
   }

@@ -138,17 +138,24 @@ def _switch_off_news(settings: Path) -> None:
     )
 
 
+# anywidget says this when a page was busy for two seconds. The panels do without its messages.
+HARMLESS = "[anywidget] Failed to initialize model."
+
+
 class NotebookPage:
-    """One open notebook."""
+    """One open notebook, driven as a person would."""
 
     def __init__(self, page: Page, lab: JupyterLab, notebook: str) -> None:
         self.page = page
-        self._notebook = notebook
-        self.console_errors: list[str] = []
-        page.on("pageerror", lambda error: self.console_errors.append(str(error)))
+        self.page_errors: list[str] = []
         page.set_default_timeout(PATIENCE_S * 1e3)
+        page.on("pageerror", self._on_page_error)
         page.goto(lab.url(notebook), wait_until="commit")
         self.wait_for_kernel(START_S)
+
+    def _on_page_error(self, error: Any) -> None:
+        if str(error) != HARMLESS:
+            self.page_errors.append(str(error))
 
     def wait_for_kernel(self, timeout_s: float) -> None:
         """Wait until the kernel is connected and has nothing to do."""
@@ -189,6 +196,46 @@ class NotebookPage:
         )
         return found
 
+    def run_cell(self, index: int) -> None:
+        """Run one cell, and wait until it is done."""
+        self.page.evaluate(
+            "index => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = index; }",
+            index,
+        )
+        self.command("notebook:run-cell")
+        self.wait_for_kernel(RUN_ALL_S)
+
+    def printed(self, index: int) -> str:
+        """What a cell has printed."""
+        text: str = self.page.evaluate(
+            """index => window.jupyterapp.shell.currentWidget.content.model.toJSON().cells[index]
+                .outputs.map(output => [output.text ?? ''].flat().join('')).join('')""",
+            index,
+        )
+        return text
+
+    def show_cell(self, index: int) -> None:
+        """Scroll to a cell; one that is far away is not drawn until then."""
+        self.page.evaluate(
+            """index => {
+                const notebook = window.jupyterapp.shell.currentWidget.content;
+                notebook.activeCellIndex = index;
+                return notebook.scrollToItem(index, 'start');
+            }""",
+            index,
+        )
+
+    def cell(self, index: int) -> Locator:
+        """A cell that is drawn."""
+        return self.page.locator(f".jp-Notebook-cell[data-windowed-list-index='{index}']")
+
+    def hide_code(self) -> None:
+        """Fold the cells' code away, so that a screenshot shows what they made."""
+        self.page.evaluate(
+            """() => window.jupyterapp.shell.currentWidget.content.widgets
+                .forEach(cell => { cell.inputHidden = true; })"""
+        )
+
     def panel(self, name: str, number: int = 0) -> Locator:
         """A panel by its name, scrolled into view."""
         found = self.page.locator(f".miniserve-{name}").nth(number)
@@ -198,14 +245,52 @@ class NotebookPage:
 
     def screenshot(self, name: str, part: Locator | None = None) -> Path:
         """Save what is seen (or one part of it) under test-artefacts/."""
-        folder = Path(__file__).parents[2] / "test-artefacts"
-        folder.mkdir(exist_ok=True)
-        path = folder / f"{name}.png"
+        path = artefact(name)
         if part is None:
             self.page.screenshot(path=path)
         else:
             part.screenshot(path=path)
         return path
+
+
+def artefact(name: str) -> Path:
+    """Where a picture of this name belongs."""
+    folder = Path(__file__).parents[2] / "test-artefacts"
+    folder.mkdir(exist_ok=True)
+    return folder / f"{name}.png"
+
+
+class Opener:
+    """Opens notebooks of one JupyterLab in one browser."""
+
+    def __init__(self, browser: Browser, lab: JupyterLab) -> None:
+        self._browser = browser
+        self.lab = lab
+        self._pages: list[Page] = []
+
+    def __call__(self, notebook: str, *, width: int = 900, height: int = 1100) -> NotebookPage:
+        """Open a notebook of the lab's folder on a page of its own."""
+        page = self._browser.new_page(viewport={"width": width, "height": height})
+        self._pages.append(page)
+        return NotebookPage(page, self.lab, notebook)
+
+    def cells(self, name: str, cells: list[str], *, width: int = 900) -> NotebookPage:
+        """Write a notebook of code cells and open it."""
+        write_notebook(self.lab.root / f"{name}.ipynb", cells)
+        return self(f"{name}.ipynb", width=width)
+
+    def screenshot(self, name: str) -> None:
+        """Save what is seen of each open page."""
+        for number, page in enumerate(self._pages):
+            page.screenshot(path=artefact(f"{name}-{number}"))
+
+    def close(self) -> None:
+        """Shut the kernels down and close the pages."""
+        for page in self._pages:
+            page.evaluate(
+                "() => window.jupyterapp?.shell?.currentWidget?.sessionContext?.shutdown()"
+            )
+            page.close()
 
 
 def write_notebook(path: Path, cells: list[str]) -> None:

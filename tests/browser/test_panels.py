@@ -1,0 +1,359 @@
+"""Each panel in a real JupyterLab, moved by keys and mouse; its curves must follow the theory."""
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator
+
+from tests.browser.lab import NotebookPage, Opener
+
+SET_UP = """
+import threading
+from miniserve.queueing import Lengths
+from miniserve.scheduler import ContinuousScheduler, Request, StaticScheduler
+from miniserve.stepcost import StepCost
+from miniserve.virtual_clock import run
+from miniserve.widgets import *
+from tests.fake_serving import SENTENCES, FakeServing
+
+COST = StepCost(0.003, 0.0, 0.0)
+LENGTHS = Lengths.uniform(3, 2, 20)
+"""
+
+LOADS = """
+print([t.name for t in threading.enumerate() if t.name.startswith("miniserve-")])
+"""
+
+
+def figure_of(panel: Locator) -> list[dict[str, Any]]:
+    """The traces that Plotly has drawn in a panel."""
+    traces: list[dict[str, Any]] = panel.locator(".js-plotly-plot").first.evaluate(
+        """plot => plot.data.map(trace => ({
+            name: trace.name ?? '', mode: trace.mode ?? trace.type,
+            x: Array.from(trace.x ?? []), y: Array.from(trace.y ?? []),
+        }))"""
+    )
+    return traces
+
+
+def wait_drawn(page: NotebookPage, panel: Locator) -> None:
+    panel.locator(".js-plotly-plot .main-svg").first.wait_for(state="visible")
+
+
+def wait_for_live(page: NotebookPage, words: str, answers: int) -> float:
+    """Wait until the live curve of a setting stands on some answers; return its p50 in ms."""
+    page.page.wait_for_function(
+        """([words, answers]) => {
+            const row = document.querySelector('.miniserve-load .miniserve-table tbody tr');
+            const label = row?.querySelector('th')?.innerText ?? '';
+            const n = parseInt(row?.querySelector('td:last-child')?.innerText ?? '0');
+            return label.includes('now: ') && label.includes(words) && n >= answers;
+        }""",
+        arg=[words, answers],
+        timeout=120_000,
+    )
+    return float(
+        page.page.evaluate(
+            """words => {
+                const plot = document.querySelector('.miniserve-load .js-plotly-plot');
+                const marks = plot.data.find(trace =>
+                    trace.mode === 'markers+text' && (trace.name ?? '').startsWith('now: ')
+                    && trace.x.length);
+                return marks.x[0];
+            }""",
+            words,
+        )
+    )
+
+
+def slide(page: NotebookPage, panel: Locator, name: str, keys: list[str]) -> None:
+    panel.locator(f".miniserve-{name} .noUi-handle").focus()
+    for key in keys:
+        page.page.keyboard.press(key)
+
+
+def drag_to_end(page: NotebookPage, panel: Locator, name: str) -> None:
+    """Take a slider's handle with the mouse and pull it to the right end."""
+    slider = panel.locator(f".miniserve-{name}")
+    handle = slider.locator(".noUi-handle").bounding_box()
+    track = slider.locator(".noUi-target").bounding_box()
+    assert handle is not None
+    assert track is not None
+    middle = handle["y"] + handle["height"] / 2
+    page.page.mouse.move(handle["x"] + handle["width"] / 2, middle)
+    page.page.mouse.down()
+    page.page.mouse.move(track["x"] + track["width"] + 20, middle, steps=6)
+    page.page.mouse.up()
+
+
+def text_colour(panel: Locator) -> str:
+    colour: str = panel.locator(".xtick text").first.evaluate("text => getComputedStyle(text).fill")
+    return colour
+
+
+def test_load_panel(open_notebook: Opener) -> None:
+    page = open_notebook.cells(
+        "panel_load",
+        [
+            SET_UP,
+            "server = FakeServing(max_num_seqs=1).start()",
+            """
+panel = LoadPanel(
+    {"continuous": server}, SENTENCES, rate=(10, 90, 15, 5), max_num_seqs=(1, 8, 1),
+    max_waiting=(0, 64, 40, 8), configure=server.configure, engine=server, probe="/healthz",
+    little=True, preview=virtual_preview(LENGTHS, COST, http_s=0.005),
+)
+panel""",
+            LOADS,
+        ],
+    )
+    page.run_all()
+    assert page.errors() == []
+    assert page.printed(3).strip() == "[]"
+    page.hide_code()
+    panel = page.panel("load")
+    wait_drawn(page, panel)
+    computed = [t for t in figure_of(panel) if t["mode"] == "lines" and len(t["x"]) > 20]
+    assert [trace["name"] for trace in computed] == ["computed on the virtual clock"]
+    page.screenshot("load-first-view")
+
+    panel.get_by_role("button", name="Run").click()
+    calm = wait_for_live(page, "15/s", 40)
+    # A preview that follows the slider at once, and a curve that follows the server.
+    slide(page, panel, "rate", ["ArrowRight"] * 9)
+    crowded = wait_for_live(page, "60/s", 60)
+    assert crowded > 1.5 * calm, "more arrivals: the curve moves to the right"
+    page.screenshot("load-crowded")
+    panel.locator(".miniserve-button-pin").click()
+    panel.locator(".miniserve-table tbody tr", has_text="A 60/s").wait_for()
+
+    drag_to_end(page, panel, "max-num-seqs")
+    relieved = wait_for_live(page, "batch 8", 60)
+    assert relieved < 0.7 * crowded, "a larger batch: the curve moves to the left"
+    page.screenshot("load-pinned-light")
+    light = text_colour(panel)
+    page.theme("dark")
+    page.screenshot("load-pinned-dark")
+    assert text_colour(panel) != light
+    page.theme("light")
+
+    panel.get_by_role("button", name="Stop").click()
+    page.page.wait_for_function(
+        "() => document.querySelector('.miniserve-load .miniserve-button-stop').disabled"
+    )
+    page.run_cell(3)
+    assert page.printed(3).strip() == "[]"
+    panel.locator(".miniserve-button-unpin").click()
+    panel.locator(".miniserve-table tbody tr", has_text="A 60/s").wait_for(state="detached")
+
+    # The cell runs again in the middle of a load: the old panel takes its load with it.
+    panel.get_by_role("button", name="Run").click()
+    page.page.wait_for_function(
+        "() => !document.querySelector('.miniserve-load .miniserve-button-stop').disabled"
+    )
+    page.run_cell(2)
+    page.run_cell(3)
+    assert page.printed(3).strip() == "[]"
+    assert page.page.locator(".miniserve-load").count() == 1
+    assert page.page_errors == []
+
+
+def test_mode_chooser(open_notebook: Opener) -> None:
+    page = open_notebook.cells(
+        "panel_modes",
+        [
+            SET_UP,
+            "sync = FakeServing(max_num_seqs=1).start()\n"
+            "concurrent = FakeServing(max_num_seqs=8).start()",
+            """
+LoadPanel({"sync": sync, "async": concurrent}, SENTENCES, rate=(10, 80, 60, 5),
+          preview=virtual_preview(LENGTHS, COST, modes=["sync", "async"]))""",
+        ],
+    )
+    page.run_all()
+    assert page.errors() == []
+    page.hide_code()
+    panel = page.panel("load")
+    wait_drawn(page, panel)
+    panel.get_by_role("button", name="Run").click()
+    slow = wait_for_live(page, "sync, 60/s", 60)
+    panel.locator(".miniserve-button-pin").click()
+    panel.get_by_role("button", name="async", exact=True).click()
+    quick = wait_for_live(page, "async, 60/s", 60)
+    assert quick < 0.7 * slow
+    page.screenshot("load-modes")
+    panel.get_by_role("button", name="Stop").click()
+    assert page.page_errors == []
+
+
+def test_race_live(open_notebook: Opener) -> None:
+    page = open_notebook.cells(
+        "panel_race",
+        [
+            SET_UP,
+            'static = FakeServing("static").start()\n'
+            'continuous = FakeServing("continuous").start()',
+            """
+Race({"static": static, "continuous": continuous}, SENTENCES, rate=(5, 80, 50, 5), n=100,
+     preview=virtual_race(LENGTHS, COST, 60.0))""",
+        ],
+    )
+    page.run_all()
+    assert page.errors() == []
+    page.hide_code()
+    panel = page.panel("race")
+    wait_drawn(page, panel)
+    assert "300" in panel.locator(".miniserve-table").inner_text()  # the computed race
+    page.screenshot("race-first-view")
+    panel.get_by_role("button", name="Run").click()
+    panel.get_by_text("Finished.").wait_for()
+    page.screenshot("race-finished")
+    static, continuous = (
+        next(t for t in figure_of(panel) if t["name"] == mode and t["mode"] == "markers+text")
+        for mode in ("static", "continuous")
+    )
+    assert continuous["x"][0] < static["x"][0], "nobody waits for the longest of a batch"
+    assert page.page_errors == []
+
+
+def test_race_replayed(open_notebook: Opener) -> None:
+    page = open_notebook.cells(
+        "panel_replay",
+        [
+            SET_UP,
+            """
+modes = ["sync", "async", "static", "continuous"]
+Race.replay(virtual_race(LENGTHS, COST, 60.0, modes=modes, n=200), speed=0.3)""",
+        ],
+    )
+    page.run_all()
+    assert page.errors() == []
+    page.hide_code()
+    panel = page.panel("race")
+    wait_drawn(page, panel)
+    finish = figure_of(panel)
+    assert max(max(t["y"]) for t in finish if t["name"] == "continuous") == pytest.approx(1)
+    page.screenshot("replay-finish")
+    panel.get_by_role("button", name="Play").click()
+    panel.get_by_role("button", name="Pause").wait_for()
+    page.page.wait_for_function(
+        """() => {
+            const plot = document.querySelector('.miniserve-race .js-plotly-plot');
+            const line = plot.data.find(t => t.name === 'continuous' && t.mode === 'lines');
+            const top = Math.max(0, ...line.y);
+            return top > 0.2 && top < 0.95;
+        }"""
+    )
+    panel.get_by_role("button", name="Pause").click()
+    page.screenshot("replay-middle")
+    # The scrubber by keyboard, back to the beginning: nothing has been answered yet.
+    slide(page, panel, "scrubber", ["Home"])
+    page.page.wait_for_function(
+        """() => document.querySelector('.miniserve-race .js-plotly-plot').data
+            .filter(t => t.mode === 'lines').every(t => t.x.length === 0)"""
+    )
+    assert page.page_errors == []
+
+
+def test_timeline(open_notebook: Opener) -> None:
+    page = open_notebook.cells(
+        "panel_timeline",
+        [
+            SET_UP,
+            """
+def trace(scheduler):
+    steps = []
+    requests = [Request(f"r{i}", range(4), 2 + 7 * i % 17, 0.01 * i) for i in range(30)]
+    run(scheduler, requests, COST, on_step=steps.append)
+    return steps, RequestInfo.of(requests, SENTENCES * 5)
+
+static, infos = trace(StaticScheduler(4, -2))
+continuous, _ = trace(ContinuousScheduler(4, -2))""",
+            'Timeline({"static": static, "continuous": continuous}, requests=infos)',
+        ],
+    )
+    page.run_all()
+    assert page.errors() == []
+    page.hide_code()
+    panel = page.panel("timeline")
+    wait_drawn(page, panel)
+    page.screenshot("timeline-light")
+    page.theme("dark")
+    page.screenshot("timeline-dark")
+    page.theme("light")
+    assert "wasted so far 0 of" in panel.inner_text()  # the continuous one
+
+    # The longest block on the page: point at its middle.
+    blocks = panel.locator(".js-plotly-plot .bars .point path")
+    boxes = [box for box in (b.bounding_box() for b in blocks.all()) if box is not None]
+    longest = max(boxes, key=lambda box: box["width"])
+    page.page.mouse.move(
+        longest["x"] + longest["width"] / 2, longest["y"] + longest["height"] / 2, steps=4
+    )
+    hover = panel.locator(".hoverlayer .hovertext")
+    hover.first.wait_for()
+    assert "waited" in hover.first.inner_text()
+    assert "asked" in hover.first.inner_text()
+    page.screenshot("timeline-hover")
+
+    slide(page, panel, "scrubber", ["Home"])
+    panel.get_by_text("nothing has run yet").first.wait_for()
+    panel.get_by_role("button", name="Play").click()
+    page.page.wait_for_function(
+        """() => document.querySelector('.miniserve-timeline .js-plotly-plot').data[0].x
+            .filter(length => length !== null).length > 5"""
+    )
+    panel.get_by_role("button", name="Pause").click()
+    assert page.page_errors == []
+
+
+def test_try_it(open_notebook: Opener) -> None:
+    page = open_notebook.cells(
+        "panel_try_it", [SET_UP, "server = FakeServing().start()", "TryIt(server)"]
+    )
+    page.run_all()
+    assert page.errors() == []
+    page.hide_code()
+    panel = page.panel("try-it")
+    box = panel.locator(".miniserve-sentence input")
+    box.fill("She goed home.")
+    box.press("Enter")
+    panel.locator("ins", has_text="went").wait_for()
+    assert panel.locator("del").inner_text() == "goed"
+    assert panel.locator(".miniserve-bar > div").count() == 4
+    page.screenshot("try-it")
+    panel.get_by_role("button", name="They was tired after the trip.").click()
+    panel.locator("ins", has_text="were").wait_for()
+    assert page.page_errors == []
+
+
+def test_figures(open_notebook: Opener) -> None:
+    page = open_notebook.cells(
+        "panel_figures",
+        [
+            SET_UP,
+            """
+runs = virtual_race(LENGTHS, COST, 60.0)
+show_cdf([Curve.of(mode, records, mode=mode) for mode, records in runs.items()])""",
+            """
+rho = [i / 20 for i in range(1, 20)]
+show_lines(
+    [Line("M/M/1", rho, [20 * r / (1 - r) for r in rho], style="theory"),
+     Line("measured", rho[::4], [21 * r / (1 - r) for r in rho[::4]], style="points")],
+    x_title="utilisation ρ", y_title="mean wait (ms)", title="The knee")""",
+            """
+steps = []
+requests = [Request(f"r{i}", range(4), 2 + 7 * i % 17, 0.0) for i in range(12)]
+run(StaticScheduler(4, -2), requests, COST, on_step=steps.append)
+show_timeline(steps, title="Three static batches")""",
+        ],
+    )
+    page.run_all()
+    assert page.errors() == []
+    page.hide_code()
+    for number, name in enumerate(("cdf", "lines", "timeline")):
+        panel = page.panel("picture", number)
+        wait_drawn(page, panel)
+        page.screenshot(f"figure-{name}", panel)
+        assert any(len(trace["x"]) for trace in figure_of(panel))
+    assert page.page_errors == []
