@@ -28,9 +28,10 @@ print([t.name for t in threading.enumerate() if t.name.startswith("miniserve-")]
 def figure_of(panel: Locator) -> list[dict[str, Any]]:
     """The traces that Plotly has drawn in a panel."""
     traces: list[dict[str, Any]] = panel.locator(".js-plotly-plot").first.evaluate(
-        """plot => plot.data.map(trace => ({
+        """plot => plot.data.map((trace, index) => ({
             name: trace.name ?? '', mode: trace.mode ?? trace.type,
-            x: Array.from(trace.x ?? []), y: Array.from(trace.y ?? []),
+            x: Array.from(plot._fullData[index].x ?? []),
+            y: Array.from(plot._fullData[index].y ?? []),
         }))"""
     )
     return traces
@@ -292,8 +293,8 @@ continuous, _ = trace(ContinuousScheduler(4, -2))""",
     )
     hover = panel.locator(".hoverlayer .hovertext")
     hover.first.wait_for()
-    assert "waited" in hover.first.inner_text()
-    assert "asked" in hover.first.inner_text()
+    assert "waited" in (hover.first.text_content() or "")
+    assert "asked" in (hover.first.text_content() or "")
     page.screenshot("timeline-hover")
 
     slide(page, panel, "scrubber", ["Home"])
