@@ -61,7 +61,8 @@ Message = Loaded | Failed | Delivery
 
 class EngineProcess(BatchingClient):
     """The engine in a process. `open_core` is called there, so it must be picklable: a function of
-    a module, or a `functools.partial` of one.
+    a module, or a `functools.partial` of one. A script that starts an engine needs the usual
+    `if __name__ == "__main__":`, because the new process imports it.
     """
 
     _supervisor: asyncio.Task[None] | None = None

@@ -54,11 +54,12 @@ class StepRecord(NamedTuple):
 
 def entries_of(output: SchedulerOutput) -> tuple[StepEntry, ...]:
     """Describe a schedule as trace entries; to be called before `Scheduler.update` changes it."""
+    running = RequestStatus.RUNNING
     entries = []
     for request, count in zip(output.requests, output.num_tokens, strict=True):
         assert request.slot is not None, f"request {request.request_id!r} has not been admitted"
         kind: EntryKind = "decode"
-        if request.status is not RequestStatus.RUNNING:
+        if request.status is not running:
             kind = "padding"
         elif request.num_computed_tokens < len(request.prompt_token_ids):
             kind = "prefill"

@@ -14,6 +14,8 @@ sleep. The conditions of a run are part of its result.
 from __future__ import annotations
 
 import asyncio
+import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -85,8 +87,10 @@ def stretches(trace: Trace, length: int) -> list[Trace]:
 
 @contextmanager
 def serving(plan: Plan, modes: Sequence[Mode] = tuple(Mode)) -> Iterator[Servers]:
-    """A server of each mode, ready."""
+    """A server of each mode, ready. SIGTERM ends them as Ctrl-C does."""
     raise_file_limit()
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     settings = {
         "max_num_seqs": plan.max_num_seqs,
         "max_wait_s": plan.max_wait_s,
