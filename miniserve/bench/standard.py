@@ -32,7 +32,7 @@ Servers = Mapping[Mode, ServeProcess]
 _MAX_IN_FLIGHT = 8192
 
 #: A mode that answers less than this share within the SLO is not asked for still more.
-_HOPELESS = 0.3
+_HOPELESS = 0.02
 
 
 @dataclass(frozen=True)
