@@ -155,10 +155,11 @@ async def unless_disconnected(
                 return await working
         raise ClientDisconnected("The client went away.")
     finally:
+        if len(tasks) == 1:
+            generation.close()  # it was not begun
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        generation.close()  # it was not begun, or is over
 
 
 async def _disconnected(request: Request) -> None:

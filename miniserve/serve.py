@@ -9,6 +9,7 @@ failed with 503 and the server ends with exit code 0. A second signal ends the d
 from __future__ import annotations
 
 import logging
+import signal
 import socket
 import sys
 import time
@@ -121,6 +122,8 @@ class DrainingServer(uvicorn.Server):
         if self._drain_start is None:
             self._lifecycle.drain()
             self._drain_start = time.monotonic()
+            name, count = signal.Signals(sig).name, self._lifecycle.num_in_flight
+            logger.info("%s: draining, with %d requests in flight", name, count)
         else:
             self.force_exit = self.should_exit
             self.should_exit = True

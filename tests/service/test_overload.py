@@ -17,6 +17,11 @@ STEP_S, TOKENS = 0.02, 20
 CAPACITY = SLOTS / (STEP_S * TOKENS)  # requests per second, on a machine that does nothing else
 
 
+def times(server: ServerProcess, status: int) -> list[float]:
+    """Seconds that the server spent on each request that ended so."""
+    return [line["duration_ms"] / 1000 for line in server.log(status=status, route="/correct")]
+
+
 def overload(duration_s: float) -> None:
     slow = {"step_s": STEP_S}
     with ServerProcess(slow=slow, max_num_seqs=SLOTS, max_waiting=WAITING) as server:
@@ -38,14 +43,14 @@ def overload(duration_s: float) -> None:
         assert server.metric("request_failure_total", error="QueueFull") == len(refused)
 
         # Little's law is the plan of a queue bound: at most N in the system at the throughput X
-        # that was reached means N / X seconds for the mean. The tail gets as much again.
-        first, last = taken[0].sent, max(r.done or 0.0 for r in taken)
-        throughput = len(taken) / (last - first)
-        p95 = float(np.quantile([r.service for r in taken], 0.95))
-        assert p95 <= 2 * (SLOTS + WAITING) / throughput
-        assert statistics.median(r.service for r in refused) < statistics.median(
-            r.service for r in taken
-        )
+        # that was reached means N / X seconds for the mean. The tail gets twice as much again.
+        # Both sides are the server's own numbers: the load generator of a test may be slow.
+        spent = {status: times(server, status) for status in (200, 503)}
+        first, last = min(r.sent for r in taken), max(r.done or 0.0 for r in taken)
+        plan_s = (SLOTS + WAITING) * (last - first) / len(taken)
+        assert statistics.mean(spent[200]) <= 1.5 * plan_s
+        assert np.quantile(spent[200], 0.95) <= 3 * plan_s
+        assert statistics.median(spent[503]) < statistics.median(spent[200])
 
         # And afterwards all is as before.
         eventually(lambda: server.correct(f"Say {TOKENS}.").status_code == 200, "it serves again")

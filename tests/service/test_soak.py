@@ -26,14 +26,14 @@ FAULTS = {
     "unknown_route": 4,
 }
 #: The statuses that each may end with. A request that shares a step with "boom" fails with it, the
-#: queue may be full, and a busy machine may be too slow for anything.
+#: queue may be full, and a busy machine may be too slow for anything (408, 504).
 OUTCOMES = {
-    "good": {200, 503, 504},
-    "invalid": {422},
+    "good": {200, 408, 503, 504},
+    "invalid": {422, 408},
     "too_large": {413},
-    "boom": {503, 504},
-    "too_slow": {504, 503},
-    "unknown_route": {404},
+    "boom": {503, 408, 504},
+    "too_slow": {504, 408, 503},
+    "unknown_route": {404, 408},
 }
 
 
@@ -139,8 +139,7 @@ def soak(count: int, *, kills: int, seed: int) -> None:
             assert server.metric("http_requests_total", samples, route=route) == logged.total()
         server.signal()
         assert server.exit_code() == 0
-        assert "never retrieved" not in server.stderr
-        assert "exception was never" not in server.stderr
+        assert "never" not in server.stderr  # neither "never awaited" nor "never retrieved"
 
 
 def test_a_short_soak() -> None:
