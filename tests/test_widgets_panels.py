@@ -216,6 +216,9 @@ async def test_closing_in_mid_run_leaves_nothing(server: FakeServing) -> None:
     await asyncio.to_thread(panel.close)
     await until(frames.done)
     assert not threads_of_loads()
+    panel._run.click()
+    assert "run its cell again" in panel._view.notice.widget.value
+    assert panel.root.comm is not None  # what was measured can still be read
 
 
 async def test_modes_send_the_load_to_their_own_server(server: FakeServing) -> None:
@@ -302,6 +305,7 @@ async def test_a_panel_closes_when_its_cell_runs_again(
     await asyncio.to_thread(before_cell, SimpleNamespace(cell_id="cell-1"))
     assert not threads_of_loads()
     assert shell.callbacks == []
+    assert panel.root.comm is None
 
 
 async def test_a_front_end_without_cell_ids_closes_nothing(

@@ -49,7 +49,12 @@ class LivePanel(Panel):
                 self._loop.call_soon_threadsafe(self._start_frames)
 
     def require_loop(self) -> None:
-        """Find the event loop to draw on. Raises RuntimeError outside of a notebook's cell."""
+        """Find the event loop to draw on.
+
+        Raises RuntimeError outside of a notebook's cell, or if the panel has been closed.
+        """
+        if self._closed:
+            raise RuntimeError("This panel has been closed: run its cell again.")
         if self._loop is None or self._loop.is_closed():
             self._loop = _running_loop()
         if self._loop is None:
@@ -67,7 +72,7 @@ class LivePanel(Panel):
             raise failure
 
     def close(self) -> None:
-        """Stop the frames and take the widget off the page; safe to call twice."""
+        """Stop all that moves; safe to call twice. What is on the page stays there to be read."""
         if self._closed:
             return
         self._closed = True
@@ -75,7 +80,11 @@ class LivePanel(Panel):
         if self._loop is not None and self._frames is not None:
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._frames.cancel)
-        super().close()
+
+    def remove(self) -> None:
+        """Close the panel and take it off the page."""
+        self.close()
+        self.root.close()
 
     def _start_frames(self) -> None:
         if not self._closed and (self._frames is None or self._frames.done()):
@@ -131,7 +140,7 @@ def _close_with_cell(panel: LivePanel) -> Any:
 
     def before_cell(info: Any) -> None:
         if info.cell_id == cell_id:
-            panel.close()
+            panel.remove()
 
     def forget() -> None:
         with contextlib.suppress(ValueError):

@@ -186,7 +186,7 @@ class LoadPanel(LivePanel):
         return stills.cdf_still(curves, range_ms=self._range_ms) if curves else None
 
     def close(self) -> None:
-        """End the load and take the panel off the page."""
+        """End the load; see `LivePanel`."""
         super().close()
         self._session.close()
 

@@ -122,7 +122,7 @@ class Race(LivePanel):
         return stills.cdf_still(curves, range_ms=self._range_ms) if curves else None
 
     def close(self) -> None:
-        """End the race and take the panel off the page."""
+        """End the race; see `LivePanel`."""
         super().close()
         for session in self._sessions.values():
             session.close()

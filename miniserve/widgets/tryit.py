@@ -101,7 +101,7 @@ class TryIt(LivePanel):
         return None if self.answer is None else answer_still(self.answer)
 
     def close(self) -> None:
-        """Give up what is under way and take the panel off the page."""
+        """Give up what is under way; see `LivePanel`."""
         if self._asking is not None and self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._asking.cancel)
         super().close()
@@ -115,8 +115,12 @@ class TryIt(LivePanel):
 
     def _ask_for(self, sentence: str) -> None:
         """What the buttons do, in whatever thread."""
+        try:
+            self.require_loop()
+        except RuntimeError as error:
+            self.complain(str(error))
+            return
         self._wanted = sentence
-        self.require_loop()
         self.wake()
 
     def _example(self, sentence: str) -> Any:
