@@ -46,6 +46,19 @@ bench: setup     ## step times beside their floor, then the standard load test i
 	$(BIN)/python -m miniserve.bench.steps
 	$(BIN)/miniserve bench --standard
 
+CORPUS := $(BIN)/python data/build/make_corpus.py
+CACHE  := data/build/cache
+
+data: setup      ## make corpora and tutor again, with today's generator (hours; needs the train extra)
+	$(BIN)/python -m pip install --editable '.[train]'
+	$(CORPUS) --train-examples 700000 --seed 7 --out $(CACHE)/v1
+	$(CORPUS) --train-examples 640000 --seed 1 --out $(CACHE)/v2
+	$(CORPUS) --train-examples 400000 --seed 3 --out $(CACHE)/v4 --exclude $(CACHE)/v1/train.jsonl $(CACHE)/v2/train.jsonl
+	$(BIN)/python data/build/train.py
+	cp $(CACHE)/run/export/* data/tutor/
+	$(BIN)/python data/build/make_golden.py
+	$(BIN)/python data/build/evaluate.py --kinds
+
 lock: setup      ## resolve requirements.lock again (needs uv)
 	uv pip compile pyproject.toml --extra test --extra browser --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-annotate --no-header -o requirements.lock
