@@ -25,7 +25,7 @@ from miniserve.latency import LatencyRecord
 from miniserve.queueing import Lengths, mm1_sojourn_quantile
 from miniserve.settings import Mode, Settings
 from miniserve.simulator import Policy, poisson_requests, run, simulate
-from miniserve.simulator.prediction import lengths_of_trace, loop_overhead, predict
+from miniserve.simulator.prediction import cost_of_run, lengths_of_trace, predict
 from miniserve.simulator.published import (
     LLAMA2_7B_A100,
     LLAMA2_7B_A100_LONG,
@@ -286,15 +286,29 @@ def test_a_trace_tells_the_lengths() -> None:
     assert lengths_of_trace(trace) == {"a": (7, 2), "b": (3, 3)}
 
 
-def test_overhead_is_the_gap_between_steps_that_go_on() -> None:
-    def record(step: int, start: float, kind: str) -> StepRecord:
-        entry = StepEntry("a", 0, kind, 1)  # type: ignore[arg-type]
-        return StepRecord(step, start, 1.0, (entry,), 1, 0)
-
-    trace = [record(0, 0.0, "prefill"), record(1, 1.25, "decode"), record(2, 2.75, "decode")]
-    trace += [record(3, 9.0, "prefill"), record(7, 20.0, "decode")]  # idle; steps are missing
-    assert loop_overhead(trace) == 0.375
-    assert loop_overhead(trace[:1]) == 0.0
+def test_the_cost_of_a_run_includes_what_held_it_up() -> None:
+    """Steps by a known cost, one in seven interrupted for as long again, and a pause after each."""
+    true, pause = StepCost(0.002, 0.0003, 0.0001), 0.0004
+    trace: list[StepRecord] = []
+    now, interrupted = 0.0, 0.0
+    for step in range(420):
+        batch, prompt = 1 + step % 5, 7 * (step % 3)
+        rows = [StepEntry(str(i), i, "decode", 1) for i in range(batch)]
+        rows += [StepEntry("new", 9, "prefill", prompt)] if prompt else []
+        took = true.seconds(len(rows), batch + prompt)
+        if step % 7 == 0:
+            interrupted += took
+            took *= 2
+        trace.append(StepRecord(step, now, took, tuple(rows), len(rows), 0))
+        now += took + pause
+    cost = cost_of_run(trace)
+    usual = sum(record.duration for record in trace) - interrupted
+    scale = 1 + interrupted / usual
+    assert cost.a == pytest.approx(true.a * scale + pause, rel=0.01)
+    assert cost.b == pytest.approx(true.b * scale, rel=0.05)
+    assert cost.c == pytest.approx(true.c * scale, rel=0.05)
+    total = sum(cost.seconds(record.batch, record.num_tokens) for record in trace)
+    assert total == pytest.approx(now, rel=0.01)
 
 
 @pytest.mark.parametrize("mode", list(Mode))

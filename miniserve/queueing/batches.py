@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from miniserve.queueing.formulas import UnstableQueue, _check
+from miniserve.queueing.formulas import UnstableQueue, check_positive
 from miniserve.queueing.lengths import Lengths
 
 if TYPE_CHECKING:  # formulas work without the engine's floor
@@ -25,7 +25,7 @@ def capacity_static(
     step of B rows, `prefill_s` what one request's prompt adds to that, in seconds. It is an upper
     limit: batches that start before they are full carry less.
     """
-    _check(batch=batch, expected_max=expected_max, step_s=step_s)
+    check_positive(batch=batch, expected_max=expected_max, step_s=step_s)
     return batch / (expected_max * step_s + batch * prefill_s)
 
 
@@ -72,7 +72,7 @@ def inoue_bound(arrival_rate: float, per_request_s: float, fixed_s: float) -> fl
     Y. Inoue, "Queueing Analysis of GPU-Based Inference Servers with Dynamic Batching: A Closed-Form
     Characterization" (Performance Evaluation, 2021; arXiv:1912.06322), theorem 2, eq. 41–43.
     """
-    _check(arrival_rate=arrival_rate, per_request_s=per_request_s)
+    check_positive(arrival_rate=arrival_rate, per_request_s=per_request_s)
     if not fixed_s >= 0.0:
         raise ValueError(f"fixed_s must not be negative, not {fixed_s}")
     rho = arrival_rate * per_request_s

@@ -24,7 +24,7 @@ class UnstableQueue(ValueError):
         self.load = load
 
 
-def _check(**values: float) -> None:
+def check_positive(**values: float) -> None:
     """Raise ValueError for a value that is not a positive, finite number."""
     for name, value in values.items():
         if not (math.isfinite(value) and value > 0):
@@ -43,7 +43,7 @@ def utilisation(arrival_rate: float, service_s: float, servers: int = 1) -> floa
     It is Little's law, applied to the servers alone. `arrival_rate` in requests/s, `service_s` the
     mean service time in seconds. Raises ValueError unless all are positive.
     """
-    _check(arrival_rate=arrival_rate, service_s=service_s, servers=servers)
+    check_positive(arrival_rate=arrival_rate, service_s=service_s, servers=servers)
     return arrival_rate * service_s / servers
 
 
@@ -53,7 +53,7 @@ def mg1_wait(arrival_rate: float, service_s: float, service_second_moment: float
     `service_second_moment` is E[S²] in s², at least E[S]². Raises UnstableQueue if ρ ≥ 1. Source:
     F. Pollaczek (1930) and A. Khinchine (1932).
     """
-    _check(service_second_moment=service_second_moment)
+    check_positive(service_second_moment=service_second_moment)
     load = _stable(utilisation(arrival_rate, service_s))
     if service_second_moment < service_s**2 * (1 - 1e-9):
         raise ValueError("E[S²] is never less than E[S]²")
@@ -139,7 +139,7 @@ def universal_scalability(n: float, contention: float, coherency: float) -> floa
     n = √((1−α)/β), and more workers beyond it do less. Source: N. J. Gunther, "Guerrilla Capacity
     Planning" (Springer, 2007).
     """
-    _check(n=n)
+    check_positive(n=n)
     if not 0.0 <= contention <= 1.0 or not 0.0 <= coherency < math.inf:
         raise ValueError("contention must lie between 0 and 1, and coherency must not be negative")
     return n / (1.0 + contention * (n - 1.0) + coherency * n * (n - 1.0))

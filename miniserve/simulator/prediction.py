@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from miniserve.latency import LatencyRecord, latencies, percentile
 from miniserve.scheduler import Request
 from miniserve.simulator.single import Policy, run
-from miniserve.stepcost import StepCost
+from miniserve.stepcost import StepCost, fit
 from miniserve.trace import StepRecord
 
 Pair = tuple[int, int]
@@ -60,19 +60,24 @@ def lengths_of_trace(trace: Iterable[StepRecord]) -> dict[str, Pair]:
     return {name: (tokens, 1 + decodes.get(name, 0)) for name, tokens in prompts.items()}
 
 
-def loop_overhead(trace: Sequence[StepRecord]) -> float:
-    """Return the seconds from the end of a step to the start of the next while there is work.
+def cost_of_run(trace: Sequence[StepRecord]) -> StepCost:
+    """Return what a step cost in this run, interruptions and the engine's loop included.
 
-    The median over neighbouring steps, the second of which goes on with a request: taking in
-    commands, handing out what was made. Add it to `a` of a fitted step cost, which knows the steps
-    alone. 0 for a trace without such neighbours.
+    `miniserve.stepcost.fit` goes by medians and by the steps alone: it is about the model. To
+    predict this run, one also needs what held the model up. So the fit is scaled until all steps
+    together take as long as they took, and gets on top the mean pause before a step that goes on
+    with a request (taking in commands, handing out answers). Raises what `fit` raises.
     """
-    gaps = [
+    cost = fit(trace).cost
+    took = sum(record.duration for record in trace)
+    scale = took / sum(cost.seconds(record.batch, record.num_tokens) for record in trace)
+    pauses = [
         later.start - (earlier.start + earlier.duration)
         for earlier, later in itertools.pairwise(trace)
         if later.step == earlier.step + 1 and any(e.kind == "decode" for e in later.entries)
     ]
-    return statistics.median(gaps) if gaps else 0.0
+    pause = statistics.mean(pauses) if pauses else 0.0
+    return StepCost(cost.a * scale + pause, cost.b * scale, cost.c * scale)
 
 
 def predict(
@@ -88,7 +93,7 @@ def predict(
     Args:
         records: of the run, on one clock. Only those that were answered are looked at.
         lengths: (prompt, output) by request id, for example of `lengths_of_trace`.
-        cost: fitted on the same machine, with the `loop_overhead` in it.
+        cost: of the same machine, for example from `cost_of_run`.
         policy: what the server ran with, without its queue bound: who was refused is known.
         overhead_s: seconds of a request outside the engine, such as the p50 of a null route; added
             to each predicted latency.
