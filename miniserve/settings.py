@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Literal
@@ -51,7 +52,8 @@ class Settings(BaseSettings):
         default=MAX_TOKENS, ge=1, le=65536, description="Longest answer, in tokens."
     )
     engine_process: bool = Field(
-        default=True, description="Run the engine in a process of its own (static, continuous)."
+        default=sys.platform != "win32",  # which cannot block signals for a child
+        description="Run the engine in a process of its own (static, continuous).",
     )
 
     request_timeout_s: float = Field(

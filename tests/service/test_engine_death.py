@@ -62,7 +62,7 @@ def test_kill_nine_in_the_middle_of_a_full_batch() -> None:
 
 def test_while_the_engine_is_down_the_server_says_so() -> None:
     with ServerProcess(slow={"step_s": 0.05}) as server:
-        for _ in range(3):  # each death makes the pause before the next start longer
+        for _ in range(2):  # each death makes the pause before the next start longer
             assert server.correct("die").status_code == 503
             server.wait_ready()
         assert server.correct("die").status_code == 503

@@ -71,9 +71,9 @@ def test_a_client_that_goes_away_while_it_waits_frees_its_place(
     free_loop_server: ServerProcess,
 ) -> None:
     server = free_loop_server
-    first = server.start_correct("Say 115.")
+    first = server.start_correct("Say 80.")
     eventually(lambda: held(server) == 1, "one runs")
-    with server.hanging("Say 115."):
+    with server.hanging("Say 80."):
         eventually(lambda: held(server) == 2, "one waits")
         assert server.correct("Say 5.").status_code == 503
     eventually(lambda: held(server) == 1, "the waiting one is gone")

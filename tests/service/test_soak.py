@@ -143,7 +143,7 @@ def soak(count: int, *, kills: int, seed: int) -> None:
 
 
 def test_a_short_soak() -> None:
-    soak(400, kills=1, seed=1)
+    soak(250, kills=1, seed=1)
 
 
 @pytest.mark.soak
