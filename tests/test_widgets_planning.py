@@ -7,8 +7,9 @@ from miniserve.queueing import Lengths
 from miniserve.settings import Mode
 from miniserve.simulator import Policy
 from miniserve.stepcost import StepCost
+from miniserve.widgets.assessment import assess
 from miniserve.widgets.controls import Setting
-from miniserve.widgets.planning import PlanPanel, assess
+from miniserve.widgets.planning import PlanPanel
 
 COST = StepCost(a=0.004, b=0.0002, c=0.0001)
 LENGTHS = Lengths.uniform(13, 15, 56)

@@ -16,13 +16,9 @@ LENGTHS_FILE = DATA_DIR / "latency" / "lengths.json"
 
 def standard_cost() -> StepCost:
     """Return the step cost of the tutor, as fitted where the standard load test was run."""
-    if STEP_COST_FILE.exists():
-        return StepCost.load(STEP_COST_FILE)
-    return StepCost(a=0.00055, b=0.00007, c=0.00005)
+    return StepCost.load(STEP_COST_FILE)
 
 
 def standard_lengths() -> Lengths:
     """Return the lengths of the verb corpus in the tutor's tokens."""
-    if LENGTHS_FILE.exists():
-        return Lengths.load(LENGTHS_FILE)
-    return Lengths.uniform(13, 15, 56)
+    return Lengths.load(LENGTHS_FILE)
