@@ -81,11 +81,6 @@ class LivePanel(Panel):
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._frames.cancel)
 
-    def remove(self) -> None:
-        """Close the panel and take it off the page."""
-        self.close()
-        self.root.close()
-
     def _start_frames(self) -> None:
         if not self._closed and (self._frames is None or self._frames.done()):
             assert self._loop is not None

@@ -37,7 +37,11 @@ class Panel:
         return None
 
     def close(self) -> None:
-        """Stop whatever the panel runs; safe to call twice."""
+        """Stop whatever the panel runs; safe to call twice. What is on the page stays there."""
+
+    def remove(self) -> None:
+        """Close the panel and take it off the page."""
+        self.close()
         self.root.close()
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
