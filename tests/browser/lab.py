@@ -236,6 +236,21 @@ class NotebookPage:
                 .forEach(cell => { cell.inputHidden = true; })"""
         )
 
+    def cells_not_run(self) -> list[int]:
+        """Code cells without an execution count: a kernel that dies leaves some behind."""
+        found: list[int] = self.page.evaluate(
+            """() => window.jupyterapp.shell.currentWidget.content.model.toJSON().cells
+                .map((cell, index) => [cell, index])
+                .filter(([cell]) => cell.cell_type === 'code' && cell.source.length
+                    && cell.execution_count === null)
+                .map(([_, index]) => index)"""
+        )
+        return found
+
+    def dialogs(self) -> list[str]:
+        """What JupyterLab asks or says in dialogs, such as that a kernel has died."""
+        return self.page.locator(".jp-Dialog").all_inner_texts()
+
     def panel(self, name: str, number: int = 0) -> Locator:
         """A panel by its name, scrolled into view."""
         found = self.page.locator(f".miniserve-{name}").nth(number)

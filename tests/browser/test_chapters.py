@@ -19,6 +19,8 @@ def test_chapter_runs_and_shows_its_panels(open_notebook: Opener, chapter: str) 
     page = open_notebook(chapter)
     page.run_all()
     assert page.errors() == []
+    assert page.dialogs() == []
+    assert page.cells_not_run() == []
     cells = page.page.evaluate(
         """([kind]) => window.jupyterapp.shell.currentWidget.content.model.toJSON().cells
             .map((cell, index) => [index, (cell.outputs ?? [])])
@@ -35,6 +37,7 @@ def test_chapter_runs_and_shows_its_panels(open_notebook: Opener, chapter: str) 
         for plot in page.cell(index).locator(".miniserve-panel .js-plotly-plot").all():
             plot.locator(".main-svg").first.wait_for(state="visible")
         page.screenshot(f"{Path(chapter).stem}-cell-{index}")
+    assert page.dialogs() == []
     assert page.page_errors == []
 
 
