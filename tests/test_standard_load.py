@@ -112,7 +112,7 @@ def test_refused_requests_stay_in_the_denominators(report: results.Json, tmp_pat
 
 def test_a_sweep_adds_the_largest_goodput_of_each_mode(report: results.Json) -> None:
     points = [
-        Point(mode, share, 100 * share, run)
+        Point(mode, share, 100 * share, [run, run])
         for mode, (low, high) in {
             Mode.SYNC: (result(0.01), result(0.1)),
             Mode.STATIC: (result(0.004), result(0.01)),
@@ -171,7 +171,7 @@ def test_pictures_are_drawn_and_the_same_data_gives_the_same_bytes(
     report: results.Json, tmp_path: Path, with_sweep: bool
 ) -> None:
     if with_sweep:
-        points = [Point(mode, 0.5, 50.0, run[0]) for mode, run in runs().items()]
+        points = [Point(mode, 0.5, 50.0, found) for mode, found in runs().items()]
         results.add_sweep(report, points, FOUND)
     drawing.draw(report, tmp_path)
     names = ["cdf.svg", "sweep.svg"] if with_sweep else ["cdf.svg"]
@@ -241,14 +241,19 @@ def test_each_trace_goes_to_each_mode_in_a_rotating_order(monkeypatch: pytest.Mo
 
 def test_a_sweep_leaves_a_mode_alone_that_is_beyond_hope(monkeypatch: pytest.MonkeyPatch) -> None:
     fakes = FakeServers(monkeypatch)
-    plan = Plan(sweep=(0.5, 1.0), sweep_requests=(10, 40), sweep_s=0.3)
+    plan = Plan(sweep=(0.5, 1.0), sweep_requests=(10, 40), sweep_s=0.3, sweep_traces=2)
     points = standard.sweep(fakes.servers, plan, TRACES, FOUND, lambda text: None)
     assert [(point.mode, point.share) for point in points] == [
         *((mode, 0.5) for mode in Mode),
         (Mode.STATIC, 1.0),
         (Mode.CONTINUOUS, 1.0),
     ]
-    assert [n for _, _, n in fakes.asked] == [15] * 4 + [30] * 2
+    assert [n for _, _, n in fakes.asked] == [15] * 8 + [30] * 4
+    assert [mode for mode, _, _ in fakes.asked] == [*Mode, *Mode] + [
+        Mode.STATIC,
+        Mode.CONTINUOUS,
+    ] * 2
+    assert all(len(point.results) == 2 for point in points)
 
 
 def test_calibration_takes_static_throughput_and_twice_the_lone_p95(

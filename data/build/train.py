@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from data.build.training.batches import MicroBatch, Order, load_corpus, micro_batches
 from data.build.training.checkpoint_dir import save_checkpoint
-from data.build.training.optimizer import Optimizer, Schedule
+from data.build.training.optimizer import Cycle, Optimizer, Schedule
 from data.build.training.tokenizer import corpus_texts, save_tokenizer, train_tokenizer
 from data.build.training.torch_llama import (
     PLAIN,
@@ -53,11 +53,10 @@ class Recipe:
     """What the result depends on, besides the corpus files."""
 
     stages: tuple[Stage, ...]
+    cycles: tuple[Cycle, ...]
     muon_lr: float
     adam_lr: float
     weight_decay: float
-    warmup: int  #: steps
-    decay: int  #: steps, at the end
     average: float  #: share that the running average of the weights keeps in a step
     seed: int
     micro_tokens: int
@@ -65,10 +64,17 @@ class Recipe:
 
     @classmethod
     def read(cls, path: Path) -> Recipe:
-        """From a JSON file with the same names; TypeError for a missing or unknown one."""
+        """From a JSON file with the same names.
+
+        Raises TypeError for a missing or unknown name, ValueError if the steps do not add up.
+        """
         content = json.loads(path.read_text(encoding="utf-8"))
         stages = tuple(Stage(**stage) for stage in content.pop("stages"))
-        return cls(stages=stages, **content)
+        cycles = tuple(Cycle(**cycle) for cycle in content.pop("cycles"))
+        recipe = cls(stages=stages, cycles=cycles, **content)
+        if recipe.steps != sum(cycle.steps for cycle in cycles):
+            raise ValueError(f"{path}: the stages and the cycles differ in their number of steps")
+        return recipe
 
     @property
     def steps(self) -> int:
@@ -140,7 +146,7 @@ class Run:
             saved = torch.load(directory / "state.pt", weights_only=True)
             self.optimizer.load_state(saved["optimizer"])
             self.average, self.done = saved["average"], saved["step"]
-        self.schedule = Schedule(recipe.steps, recipe.warmup, recipe.decay)
+        self.schedule = Schedule(recipe.cycles)
         self._pieces = PLAIN.compiled() if compiled else PLAIN
         self._stage = -1
         self._load_stage()

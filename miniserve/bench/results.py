@@ -73,17 +73,16 @@ def standard_report(
 
 
 def add_sweep(report: Json, points: Sequence[Point], found: Calibration) -> None:
-    """Put the sweep into a report: its points, and the largest goodput of each mode."""
-    rows: list[Json] = []
-    for point in points:
-        summary = point.result.summary(found.slo_s)
-        quoted = {key: value for key, value in summary.as_dict().items() if key in _QUOTED}
-        counts = {"offered": summary.offered, "answered": summary.answered, "valid": summary.valid}
-        rows.append(
-            {"mode": point.mode.value, "share": point.share, "rate_rps": point.rate}
-            | quoted
-            | counts
-        )
+    """Put the sweep into a report: medians at each rate, and the largest of each mode."""
+    rows: list[Json] = [
+        {
+            "mode": point.mode.value,
+            "share": point.share,
+            "rate_rps": point.rate,
+            **_mode_report([result.summary(found.slo_s) for result in point.results]),
+        }
+        for point in points
+    ]
     report["sweep"] = rows
     largest: dict[str, float] = {}
     for row in rows:

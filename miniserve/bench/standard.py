@@ -19,6 +19,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from statistics import median
 
 from miniserve.bench.serving import ServeProcess, raise_file_limit
 from miniserve.latency import Summary
@@ -47,9 +48,10 @@ class Plan:
     capacity_requests: int = 1000
     unloaded_requests: int = 250
     timeout_s: float = 30.0
-    sweep: tuple[float, ...] = (0.1, 0.2, 0.3, 0.45, 0.6, 0.75, 0.9, 1.0, 1.15, 1.3, 1.5)
+    sweep: tuple[float, ...] = (0.1, 0.2, 0.3, 0.45, 0.6, 0.75, 0.9, 1.05, 1.25, 1.5)
     sweep_s: float = 4.0
     sweep_requests: tuple[int, int] = (120, 1000)
+    sweep_traces: int = 3
 
 
 @dataclass(frozen=True)
@@ -67,12 +69,12 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Point:
-    """One mode at one rate in the sweep."""
+    """One mode at one rate in the sweep, with a result for each trace."""
 
     mode: Mode
     share: float
     rate: float
-    result: LoadResult = field(repr=False)
+    results: Sequence[LoadResult] = field(repr=False)
 
 
 def stretches(trace: Trace, length: int) -> list[Trace]:
@@ -135,24 +137,28 @@ def replay(
 def sweep(
     servers: Servers, plan: Plan, traces: Sequence[Trace], found: Calibration, say: Say
 ) -> list[Point]:
-    """Raise the rate step by step, each time with another trace, until a mode is beyond hope."""
+    """Raise the rate step by step, until a mode is beyond hope; the modes take turns."""
     points = []
     hopeful = list(servers)
-    for number, share in enumerate(plan.sweep):
+    for share in plan.sweep:
         rate = share * found.static_capacity_rps
         few, many = plan.sweep_requests
         n = int(min(max(few, rate * plan.sweep_s), many))
-        whole = traces[number % len(traces)]
-        trace = Trace(whole.offsets[:n], whole.sentences[:n])
-        for mode in list(hopeful):
-            result = _open_loop(servers[mode], trace, rate, plan, f"sweep-{mode}-{number}")
-            result.conditions.update(mode=mode.value, rate=rate)
-            points.append(Point(mode, share, rate, result))
-            summary = result.summary(found.slo_s)
-            say(f"{share:4.0%} = {rate:5.1f}/s, {mode:10}  {_line(summary)}")
-            if (summary.goodput_share or 0.0) < _HOPELESS:
-                hopeful.remove(mode)
+        results: dict[Mode, list[LoadResult]] = {mode: [] for mode in hopeful}
+        for number, trace in enumerate(traces[: plan.sweep_traces]):
+            part = Trace(trace.offsets[:n], trace.sentences[:n])
+            for mode in hopeful:
+                result = _open_loop(servers[mode], part, rate, plan, f"sweep-{mode}-{number}")
+                results[mode].append(result)
+                summary = result.summary(found.slo_s)
+                say(f"{share:4.0%} = {rate:5.1f}/s, {mode:10}  {_line(summary)}")
+        points += [Point(mode, share, rate, results[mode]) for mode in hopeful]
+        hopeful = [mode for mode in hopeful if _share_within(results[mode], found) >= _HOPELESS]
     return points
+
+
+def _share_within(results: Sequence[LoadResult], found: Calibration) -> float:
+    return median(result.summary(found.slo_s).goodput_share or 0.0 for result in results)
 
 
 def _open_loop(

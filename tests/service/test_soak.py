@@ -110,10 +110,10 @@ def soak(count: int, *, kills: int, seed: int) -> None:
             await soaking
 
         asyncio.run(both())
-        eventually(lambda: server.http.get("/readyz").status_code == 200, "the engine is up")
+        # The last kill may come after the last request, and be noticed after a look at /readyz.
+        eventually(lambda: server.correct("Say 5.").status_code == 200, "the engine is up")
         eventually(lambda: server.running() == 0, "nothing is in flight")
         assert server.metric("num_requests_running") == server.metric("num_requests_waiting") == 0
-        assert server.correct("Say 5.").status_code in (200, 504)
 
         # Client and log: each request that got an answer has one line, with the same status.
         lines = collections.defaultdict(list)

@@ -16,7 +16,7 @@ from .torch_llama import Shape, Weights
 
 
 @dataclass(frozen=True)
-class Schedule:
+class Cycle:
     """Factor of the learning rates: up in ``warmup`` steps, 1, to 0 in the last ``decay`` steps."""
 
     steps: int
@@ -26,6 +26,21 @@ class Schedule:
     def factor(self, step: int) -> float:
         """The factor of ``step`` (0, 1, … ``steps`` - 1)."""
         return min((step + 1) / self.warmup, 1.0, (self.steps - step) / max(self.decay, 1))
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Cycles one after the other: each starts anew where the one before has come to 0."""
+
+    cycles: tuple[Cycle, ...]
+
+    def factor(self, step: int) -> float:
+        """The factor of ``step``, counted from the start of the first cycle."""
+        for cycle in self.cycles:
+            if step < cycle.steps:
+                return cycle.factor(step)
+            step -= cycle.steps
+        return 0.0
 
 
 def orthogonalize(matrix: Tensor) -> Tensor:
