@@ -19,9 +19,9 @@ import signal
 import socket
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from multiprocessing.util import Finalize
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 from miniserve.client import EngineState, EngineUnavailable
 from miniserve.engine import BatchingClient
@@ -57,6 +57,8 @@ class Failed(NamedTuple):
 
 
 Message = Loaded | Failed | Delivery
+
+T = TypeVar("T")
 
 
 class EngineProcess(BatchingClient):
@@ -94,6 +96,8 @@ class EngineProcess(BatchingClient):
         if self._supervisor is not None:
             self._supervisor.cancel()
             await asyncio.wait([self._supervisor])
+            if not self._loaded.done():  # cancelled before its first step, it has told nobody
+                self._loaded.set_exception(self._unavailable())
 
     def configure(self, **changes: Any) -> None:
         """See `BatchingClient.configure`. The changes outlive the process."""
@@ -120,7 +124,7 @@ class EngineProcess(BatchingClient):
                     self._error = error
                     self._lost()
                 finally:
-                    how = await self._child.close()
+                    how = await _to_the_end(self._child.close())
                 if not self._loaded.done():
                     return
                 if self._error is None:
@@ -184,9 +188,11 @@ class _Child(asyncio.Protocol):
             self._process = process
             # Without this, an interpreter that ends without `close` would wait for the process.
             self._finalizer = Finalize(None, process.kill, exitpriority=0)
-            await asyncio.get_running_loop().create_connection(lambda: self, sock=ours)
+            loop = asyncio.get_running_loop()
+            await _to_the_end(loop.create_connection(lambda: self, sock=ours))
         except BaseException:
-            ours.close()
+            if self._transport is None:
+                ours.close()  # else it is the transport's, and `close` will close that
             raise
         await self._ended.wait()
 
@@ -194,10 +200,13 @@ class _Child(asyncio.Protocol):
         """End the process, by force if it does not hear, and say how it ended."""
         if self._transport is not None:
             self.send(Stop())
-            with contextlib.suppress(TimeoutError):
+            try:
                 async with asyncio.timeout(_STOP_TIMEOUT_S):
                     await self._ended.wait()
-            self._transport.abort()
+            except TimeoutError:
+                pass
+            finally:  # even if the event loop is ending: the process goes with its stream
+                self._transport.abort()
         if self._process is None or self._finalizer is None:
             return "could not be made"
         if self._ended.is_set():
@@ -236,6 +245,23 @@ class _Child(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._ended.set()
         self._lost()
+
+
+async def _to_the_end(steps: Coroutine[Any, Any, T]) -> T:
+    """Await something short that must not be left half done: who cancels it waits for its end.
+
+    A supervisor may be cancelled more than once: by a `start` that is given up, then by `stop`.
+    """
+    task = asyncio.create_task(steps)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
+    return task.result()
 
 
 def _pack(message: Command | Message) -> bytes:

@@ -41,9 +41,7 @@ from tests.engine_fakes import (
     make_tokenizer,
 )
 
-# Known fault: now and then, on a busy machine, a socket is still open when its test's loop is gone,
-# and the garbage collector closes it. Until its cause is found, that is no failure here.
-pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")]
+pytestmark = pytest.mark.anyio
 
 ROOT = Path(__file__).parent.parent
 
@@ -396,6 +394,37 @@ async def test_an_engine_that_is_given_up_while_it_loads_leaves_nothing_behind(h
         await until(lambda: not engine_processes())
         await engine.stop()
     assert engine.status().state is EngineState.STOPPED
+
+
+@pytest.mark.parametrize("naps", [0, 2, 4])
+async def test_cancelling_twice_does_not_interrupt_the_closing(naps: int) -> None:
+    engine = make_engine(OpenFakeCore())
+    starting = asyncio.create_task(engine.start())
+    await until(engine_processes)
+    starting.cancel()
+    for _ in range(naps):  # the second cancellation comes at each stage of the first one
+        await asyncio.sleep(0)
+    await engine.stop()
+    with pytest.raises((asyncio.CancelledError, EngineUnavailable)):
+        await starting
+    assert engine_processes() == []
+
+
+@pytest.mark.parametrize("naps", [0, 1, 3])
+async def test_stop_may_come_at_any_moment_of_start(naps: int) -> None:
+    engine = make_engine(OpenFakeCore())
+    starting = asyncio.create_task(engine.start())
+    for _ in range(naps):
+        await asyncio.sleep(0)
+    await engine.stop()
+    if naps == 0:  # nothing had begun that could be stopped: this start comes after the stop
+        await starting
+        await engine.stop()
+    else:
+        with pytest.raises(EngineUnavailable, match="stopped"):
+            async with asyncio.timeout(30):
+                await starting
+    assert engine_processes() == []
 
 
 async def test_stop_during_the_pause_before_a_restart(monkeypatch: pytest.MonkeyPatch) -> None:
