@@ -129,18 +129,26 @@ class BatchingClient(EngineClient):
         )
 
     def configure(self, **changes: Any) -> None:
-        """Change numbers of the running scheduler between two of its steps.
+        """Change numbers of the running engine: the scheduler's, between two of its steps, or the
+        client's own `max_waiting`.
 
-        For example `engine.configure(max_num_seqs=4)` or `engine.configure(max_wait_s=0.02)`.
+        For example `engine.configure(max_num_seqs=4, max_waiting=10)`. Whoever waits already stays,
+        however small the new bound is.
 
         Raises:
             EngineUnavailable: the engine is not running.
-            ValueError: the scheduler has no such setting, or could not work with the value.
+            ValueError: there is no such setting, or the engine could not work with the value. Then
+                nothing is changed.
         """
         if self._limits is None or self._state is not EngineState.READY:
             raise self._unavailable()
+        max_waiting = changes.pop("max_waiting", self.max_waiting)
+        if not max_waiting >= 0:
+            raise ValueError(f"max_waiting = {max_waiting} is too small")
         self._limits.check(changes)
-        self._send(Configure(changes))
+        self.max_waiting = max_waiting
+        if changes:
+            self._send(Configure(changes))
         self.max_num_seqs = changes.get("max_num_seqs", self.max_num_seqs)
 
     def status(self) -> EngineStatus:

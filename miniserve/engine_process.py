@@ -99,12 +99,9 @@ class EngineProcess(BatchingClient):
             if not self._loaded.done():  # cancelled before its first step, it has told nobody
                 self._loaded.set_exception(self._unavailable())
 
-    def configure(self, **changes: Any) -> None:
-        """See `BatchingClient.configure`. The changes outlive the process."""
-        super().configure(**changes)
-        self._changes.update(changes)
-
     def _send(self, command: Command) -> None:
+        if isinstance(command, Configure):  # what was changed outlives the process
+            self._changes.update(command.changes)
         if self._child is not None:
             self._child.send(command)
 

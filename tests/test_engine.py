@@ -478,8 +478,7 @@ async def test_configure_takes_effect_between_two_steps() -> None:
 
 async def test_configure_changes_the_queue_bound_too() -> None:
     async with running(max_num_seqs=1, max_waiting=0) as engine:
-        engine.configure(max_num_seqs=3)
-        engine.max_waiting = 1
+        engine.configure(max_num_seqs=3, max_waiting=1)
         model_of(engine).gate.clear()
         held = [ask(engine, "w3 w4", 50, str(index)) for index in range(4)]
         await asyncio.sleep(0.005)
@@ -487,6 +486,23 @@ async def test_configure_changes_the_queue_bound_too() -> None:
             await ask(engine)
         model_of(engine).gate.set()
         await asyncio.gather(*held)
+
+
+async def test_configure_changes_all_or_nothing_and_sends_nobody_away() -> None:
+    async with running(max_num_seqs=1, max_waiting=9) as engine:
+        for bad in ({"max_waiting": -1}, {"max_waiting": 3, "max_num_seqs": 0}):
+            with pytest.raises(ValueError, match="too small"):
+                engine.configure(**bad)
+        assert (engine.max_num_seqs, engine.max_waiting) == (1, 9)
+        model_of(engine).gate.clear()
+        held = [ask(engine, "w3 w4", 50, str(index)) for index in range(5)]
+        await asyncio.sleep(0.005)
+        engine.configure(max_waiting=0)
+        with pytest.raises(QueueFull):
+            await ask(engine)
+        model_of(engine).gate.set()
+        assert len(await asyncio.gather(*held)) == 5
+        await ask(engine)
 
 
 async def test_a_learners_scheduler_runs_one_request_at_a_time() -> None:

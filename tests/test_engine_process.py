@@ -172,7 +172,7 @@ async def answers_traces_and_errors() -> None:
         await asyncio.gather(*(ask(engine, p, request_id=p) for p in prompts))
         assert {record.batch for record in heard} == {1}
         with pytest.raises(ValueError, match="no setting"):
-            engine.configure(max_waiting=3)
+            engine.configure(max_waited=3)
         with pytest.raises(ValueError, match="8 slots"):
             engine.configure(max_num_seqs=9)
 
@@ -222,13 +222,14 @@ async def test_kill_in_the_middle_of_a_batch_answers_everybody_and_service_goes_
 
 async def test_what_was_configured_outlives_the_process() -> None:
     async with running(max_num_seqs=4) as engine:
-        engine.configure(max_num_seqs=1)
+        engine.configure(max_num_seqs=1, max_waiting=7)
         with pytest.raises(EngineUnavailable):
             await ask(engine, DIE)
         await until_ready(engine)
         engine.trace.clear()
         await asyncio.gather(*(ask(engine, f"w{word} w4") for word in range(3, 9)))
         assert {record.batch for record in engine.trace} == {1}
+        assert engine.max_waiting == 7
 
 
 async def test_a_scheduler_that_raises_ends_the_process_and_is_named(
