@@ -3,6 +3,10 @@
 The format is lines. The prompt is the sentence and a line break; the answer is the corrected
 sentence, a line break, and the explanation. A sentence never holds a line break, so nothing needs
 escaping, and the plain text of any engine can be read.
+
+An answer is read whole or not at all. Where the explanation has lost its thread or never ends, the
+first line may still look like a correction; but the model that could not say what is wrong with a
+sentence has often not known it either, and a learner must not be taught a guess.
 """
 
 from __future__ import annotations
@@ -89,7 +93,10 @@ def parse_answer(text: str) -> Correction:
     """
     lines = text.strip().splitlines()
     if len(lines) != 2:
-        raise AnswerError(f"The model's answer has {len(lines)} lines, not two.")
+        raise AnswerError(
+            f"The model has lost its thread: its answer has {len(lines)} lines instead of two, "
+            "so it cannot be relied on. Other words may help."
+        )
     corrected, explanation = (line.strip() for line in lines)
     if not corrected or not explanation:
         raise AnswerError("A line of the model's answer is empty.")
@@ -105,7 +112,10 @@ def read_completion(completion: Completion) -> Correction:
         AnswerError: the answer was cut off before its end, or `parse_answer` finds it malformed.
     """
     if completion.finish_reason != "stop":
-        raise AnswerError("The model's answer was cut off before its end.")
+        raise AnswerError(
+            f"The model's answer was cut off after {completion.num_output_tokens} tokens, before "
+            "its end, so it cannot be relied on. Other words may help."
+        )
     return parse_answer(completion.text)
 
 

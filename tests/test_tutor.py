@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from miniserve import tutor as tutor_module
-from miniserve.completion import PromptTooLong
+from miniserve.completion import FinishReason, PromptTooLong
 from miniserve.tutor import (
     AnswerError,
     Correction,
@@ -145,6 +145,23 @@ def test_an_answer_that_was_cut_off_is_not_read() -> None:
     assert read_completion(completion()).corrected == "He went to school."
     with pytest.raises(AnswerError, match="cut off"):
         read_completion(completion(finish_reason="length"))
+
+
+@pytest.mark.parametrize(
+    ("text", "finish_reason", "message"),
+    [
+        ("It didn't last.\n'Last.\n'Last.\n'Last ago' marks the past.", "stop", "has 4 lines"),
+        ("It didn't last.\n'Last ago' marks the past, so it 'does", "length", "after 31 tokens"),
+        ("It didn't last.\n'Last.\n'Last.\n'Last.\n'Last.\n'La", "length", "after 31 tokens"),
+        ("It didn't last.\n", "length", "after 31 tokens"),
+    ],
+)
+def test_no_correction_is_taken_from_an_answer_that_lost_its_thread(
+    text: str, finish_reason: FinishReason, message: str
+) -> None:
+    with pytest.raises(AnswerError, match=message) as failure:
+        read_completion(completion(text, finish_reason))
+    assert "last" not in str(failure.value).lower()  # what was sent is not repeated
 
 
 def test_generation_feeds_the_prompt_once_and_then_token_after_token(
