@@ -13,12 +13,13 @@ from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.params import Depends as DependsParam
 from starlette.middleware import Middleware
 
-from miniserve import problems
+from miniserve import error_handlers, problems
 from miniserve.client import Completion, EngineClient
 from miniserve.completion import Timing
+from miniserve.error_handlers import ClientDisconnected, RequestTimeout
 from miniserve.healthz import health_router
 from miniserve.lifecycle import Lifecycle, OpenClient
-from miniserve.problems import ClientDisconnected, Problem, RequestTimeout
+from miniserve.problems import Problem
 from miniserve.schemas import CorrectionRequest, CorrectionResponse
 from miniserve.settings import Settings
 from miniserve.tutor import prompt_for, read_completion
@@ -62,7 +63,7 @@ def create_app(
     )
     app.state.settings = settings
     app.state.lifecycle = lifecycle
-    problems.install(app)
+    error_handlers.install(app)
     app.include_router(health_router(lifecycle))
     app.include_router(_tutor_router(settings, extra_problems), dependencies=list(dependencies))
     for router in routers:
@@ -71,9 +72,7 @@ def create_app(
 
 
 async def admitted_client(request: Request) -> AsyncIterator[EngineClient]:
-    """The engine, held for one request (a dependency). Refuses with 503 while the server is not
-    ready.
-    """
+    """Hold the engine for one request (a dependency); 503 while the server is not ready."""
     with request.app.state.lifecycle.admit() as client:
         yield client
 
@@ -96,18 +95,13 @@ def _tutor_router(settings: Settings, extra_problems: Iterable[Problem]) -> APIR
         client: Annotated[EngineClient, Depends(admitted_client)],
     ) -> CorrectionResponse:
         """Send one short English sentence; get it back with its verb put right, and the reason."""
-        generation = client.generate(
+        completion = await generate_in_time(
+            request,
+            client,
             prompt_for(question.sentence),
             max_tokens=settings.max_tokens,
-            request_id=getattr(request.state, "request_id", None) or uuid.uuid4().hex,
+            timeout_s=settings.request_timeout_s,
         )
-        try:
-            async with asyncio.timeout(settings.request_timeout_s):
-                completion = await unless_disconnected(request, generation)
-        except TimeoutError as error:
-            raise RequestTimeout(
-                f"There was no answer within {settings.request_timeout_s:g} seconds."
-            ) from error
         correction = read_completion(completion)
         response.headers["Server-Timing"] = server_timing(completion.timing)
         return CorrectionResponse(
@@ -130,6 +124,25 @@ def server_timing(timing: Timing) -> str:
     """Write a timing as the `Server-Timing` header, in milliseconds."""
     parts = {"queue": timing.queue_s, "prefill": timing.prefill_s, "decode": timing.decode_s}
     return ", ".join(f"{name};dur={seconds * 1000:.1f}" for name, seconds in parts.items())
+
+
+async def generate_in_time(
+    request: Request, client: EngineClient, prompt: str, *, max_tokens: int, timeout_s: float
+) -> Completion:
+    """Answer a prompt under its request's id, for `timeout_s` seconds and while the client waits.
+
+    Raises:
+        RequestTimeout: the time is up.
+        ClientDisconnected: the client went away.
+        EngineError: see `EngineClient.generate`.
+    """
+    request_id = getattr(request.state, "request_id", None) or uuid.uuid4().hex
+    generation = client.generate(prompt, max_tokens=max_tokens, request_id=request_id)
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await unless_disconnected(request, generation)
+    except TimeoutError as error:
+        raise RequestTimeout(f"There was no answer within {timeout_s:g} seconds.") from error
 
 
 async def unless_disconnected(

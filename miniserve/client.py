@@ -2,8 +2,8 @@
 
 `EngineClient` is the seam between the web application and whatever generates: the model on the
 event loop, a worker thread, a batching engine in a thread or a process, or somebody else's server.
-The errors below are the only ones that `generate` may raise; `miniserve.problems` maps each to an
-HTTP answer.
+The errors below are the only ones that `generate` may raise; `miniserve.error_handlers` turns each
+into an HTTP answer.
 """
 
 from __future__ import annotations

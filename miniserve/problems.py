@@ -1,10 +1,9 @@
-"""Errors as RFC 9457 problem details: the one place where an exception becomes a status.
+"""Every kind of error as an RFC 9457 problem: its status, its words, its place in the OpenAPI page.
 
-A status says whose turn it is. 4xx: send something else (a model that is greedy gives the same
-    answer to the same
-sentence, so an answer that cannot be read is a 422 too). 503: the same request may succeed later,
-and `Retry-After` says when. 504: the server gave up waiting. No problem ever repeats what the
-client sent.
+A status says whose turn it is. 4xx: send something else; that a model's answer cannot be read is
+one of them (422), because a greedy model gives the same answer again. 503: the same request may
+succeed later, and `Retry-After` says when. 504: the server gave up waiting. No problem ever repeats
+what the client sent. `miniserve.error_handlers` says which exception is which problem.
 """
 
 from __future__ import annotations
@@ -14,27 +13,14 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic.json_schema import models_json_schema
-from starlette.exceptions import HTTPException
 
-from miniserve.client import EngineFailed, EngineUnavailable, PromptTooLong, QueueFull, StepFailed
 from miniserve.schemas import FieldError, ProblemDetails
-from miniserve.tutor import AnswerError, SentenceError
+from miniserve.tutor import SentenceError
 
 MEDIA_TYPE = "application/problem+json"
-_MAX_FIELD_ERRORS = 10
-_SCHEMA_REF = "#/components/schemas/{model}"
-
-
-class RequestTimeout(Exception):
-    """The request's time is up."""
-
-
-class ClientDisconnected(Exception):
-    """Nobody waits for the answer any more."""
+#: Where an OpenAPI document keeps the schemas that it refers to.
+SCHEMA_REF = "#/components/schemas/{model}"
 
 
 class ProblemResponse(JSONResponse):
@@ -126,45 +112,6 @@ CORRECT_PROBLEMS = (
     TIMEOUT,
 )
 
-_PROBLEM_OF: dict[type[Exception], Problem] = {
-    PromptTooLong: PROMPT_TOO_LONG,
-    AnswerError: NO_CORRECTION,
-    ClientDisconnected: CLIENT_GONE,
-    EngineUnavailable: UNAVAILABLE,
-    EngineFailed: ENGINE_FAILED,
-    QueueFull: QUEUE_FULL,
-    StepFailed: STEP_FAILED,
-    RequestTimeout: TIMEOUT,
-    Exception: INTERNAL,
-}
-
-_MESSAGE_OF_RULE = {
-    "missing": "It is missing.",
-    "json_invalid": "The body is not JSON.",
-    "string_type": "It must be a string.",
-    "string_unicode": "It is not valid Unicode.",
-    "model_attributes_type": "The body must be a JSON object, sent as application/json.",
-}
-
-
-def install(app: FastAPI) -> None:
-    """Make every error of `app` a problem, in its answers and in its OpenAPI document."""
-    for kind in _PROBLEM_OF:
-        app.add_exception_handler(kind, _on_error)
-    app.add_exception_handler(RequestValidationError, _on_invalid_request)
-    app.add_exception_handler(HTTPException, _on_http_exception)
-    plain_openapi = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        document = plain_openapi()
-        _, schemas = models_json_schema(
-            [(ProblemDetails, "serialization")], ref_template=_SCHEMA_REF
-        )
-        document.setdefault("components", {}).setdefault("schemas", {}).update(schemas["$defs"])
-        return document
-
-    app.openapi = openapi  # type: ignore[method-assign]
-
 
 def responses(problems: Iterable[Problem]) -> dict[int | str, dict[str, Any]]:
     """Describe problems for a route's `responses=`: one entry a status, with an example of each."""
@@ -176,7 +123,7 @@ def responses(problems: Iterable[Problem]) -> dict[int | str, dict[str, Any]]:
                 "description": HTTPStatus(problem.status).phrase,
                 "content": {
                     MEDIA_TYPE: {
-                        "schema": {"$ref": _SCHEMA_REF.format(model="ProblemDetails")},
+                        "schema": {"$ref": SCHEMA_REF.format(model="ProblemDetails")},
                         "examples": {},
                     }
                 },
@@ -198,35 +145,3 @@ def responses(problems: Iterable[Problem]) -> dict[int | str, dict[str, Any]]:
                 }
             }
     return described
-
-
-async def _on_error(request: Request, error: Exception) -> ProblemResponse:
-    problem = next(_PROBLEM_OF[kind] for kind in type(error).__mro__ if kind in _PROBLEM_OF)
-    headers = {}
-    if problem.status == 503:
-        headers["Retry-After"] = str(getattr(error, "retry_after_s", 1))
-    return problem.response("" if problem is INTERNAL else str(error), headers=headers)
-
-
-async def _on_http_exception(request: Request, error: Exception) -> ProblemResponse:
-    assert isinstance(error, HTTPException)
-    title = HTTPStatus(error.status_code).phrase
-    return Problem("", error.status_code, title, str(error.detail)).response(headers=error.headers)
-
-
-async def _on_invalid_request(request: Request, error: Exception) -> ProblemResponse:
-    assert isinstance(error, RequestValidationError)
-    errors = [_field_error(item) for item in error.errors()[:_MAX_FIELD_ERRORS]]
-    return INVALID.response(errors=errors)
-
-
-def _field_error(item: Mapping[str, Any]) -> FieldError:
-    """Say what is wrong in our own words; pydantic's may hold the input."""
-    place, *path = item["loc"]
-    field = ".".join(part for part in path if isinstance(part, str)) or str(place)
-    cause = item.get("ctx", {}).get("error")
-    if isinstance(cause, SentenceError):
-        return FieldError(field=field, rule=cause.rule, message=str(cause))
-    rule = item["type"]
-    message = _MESSAGE_OF_RULE.get(rule, "It does not have the form that is asked for.")
-    return FieldError(field=field, rule=rule, message=message)

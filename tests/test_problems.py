@@ -7,7 +7,7 @@ from fastapi import FastAPI, HTTPException
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from miniserve import problems
+from miniserve import error_handlers, problems
 from miniserve.client import (
     EngineError,
     EngineFailed,
@@ -16,7 +16,7 @@ from miniserve.client import (
     QueueFull,
     StepFailed,
 )
-from miniserve.problems import ClientDisconnected, RequestTimeout
+from miniserve.error_handlers import ClientDisconnected, RequestTimeout
 from miniserve.schemas import CorrectionRequest
 from miniserve.tutor import AnswerError
 from tests.fakes import running
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.anyio
 
 def app_raising(error: Exception) -> FastAPI:
     app = FastAPI()
-    problems.install(app)
+    error_handlers.install(app)
 
     @app.get("/readyz")
     async def readyz() -> None:
@@ -72,7 +72,7 @@ def test_no_engine_error_is_forgotten() -> None:
     def family(kind: type[Exception]) -> set[type[Exception]]:
         return {kind}.union(*(family(child) for child in kind.__subclasses__()))
 
-    assert family(EngineError) - {EngineError} <= set(problems._PROBLEM_OF)
+    assert family(EngineError) - {EngineError} <= set(error_handlers.PROBLEM_OF)
 
 
 async def test_an_unexpected_error_says_nothing_of_itself() -> None:

@@ -6,9 +6,7 @@ page sends nothing twice.
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
-import uuid
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Request
@@ -16,7 +14,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from miniserve import problems
-from miniserve.app import admitted_client, unless_disconnected
+from miniserve.app import admitted_client, generate_in_time
 from miniserve.client import EngineClient
 from miniserve.middleware.injection import find_injection
 from miniserve.portal import accounts, exercises
@@ -29,7 +27,6 @@ from miniserve.portal.auth import (
     DbSession,
 )
 from miniserve.portal.html import page
-from miniserve.problems import RequestTimeout
 from miniserve.settings import Settings
 from miniserve.tutor import SentenceError, check_sentence, prompt_for, read_completion
 
@@ -65,16 +62,13 @@ def pages_router() -> APIRouter:
         if (found := find_injection(checked)) is not None:
             return await run_in_threadpool(_home, request, student, db, sentence, found.message)
         settings: Settings = request.app.state.settings
-        generation = client.generate(
+        completion = await generate_in_time(
+            request,
+            client,
             prompt_for(checked),
             max_tokens=settings.max_tokens,
-            request_id=getattr(request.state, "request_id", None) or uuid.uuid4().hex,
+            timeout_s=settings.request_timeout_s,
         )
-        try:
-            async with asyncio.timeout(settings.request_timeout_s):
-                completion = await unless_disconnected(request, generation)
-        except TimeoutError as error:
-            raise RequestTimeout("The tutor took too long. Please try again.") from error
         correction = read_completion(completion)
         await run_in_threadpool(exercises.add, db, student, checked, correction)
         return RedirectResponse("/", 303)
