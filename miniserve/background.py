@@ -128,21 +128,19 @@ class BackgroundServer:
         return self._thread is not None and self._thread.is_alive()
 
     def start(self) -> BackgroundServer:
-        """Start to serve, and return when connections are answered. Does nothing if it runs
-        already.
+        """Begin to serve; return when connections are answered, at once if it runs already.
 
         Raises:
             OSError: the port is taken.
-            RuntimeError: the application did not start; its own exception is the cause, if it has
-                one.
+            RuntimeError: the application did not start; its own exception, if any, is the cause.
         """
         if self.running:
             return self
         for thread in threading.enumerate():
             if thread.name == self._thread_name and hasattr(thread, "stop"):
                 thread.stop()
-        # With the protocol said, asyncio turns on TCP_NODELAY; without it each answer waits for 40
-        # ms.
+        # asyncio turns on TCP_NODELAY only where the protocol is named; without it each answer
+        # waits for 40 ms.
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -182,8 +180,9 @@ class BackgroundServer:
             time.sleep(0.02)
 
     def stop(self) -> None:
-        """Stop to serve and wait for the thread's end; requests in flight get a few seconds.
-        Idempotent.
+        """Stop serving and wait for the thread's end. Idempotent.
+
+        Requests in flight get a few seconds.
 
         Raises:
             RuntimeError: the server died of an exception, or did not end.

@@ -163,8 +163,7 @@ class FeatureScheduler(ContinuousScheduler):
     def update(
         self, output: SchedulerOutput, token_ids: Sequence[int], now: float
     ) -> list[Request]:
-        """See `Scheduler.update`; also notes when the shared prefix has been read for the first
-        time."""
+        """See `Scheduler.update`; also notes when the shared prefix has been read once."""
         finished = super().update(output, token_ids, now)
         if not self._prefix_ready:
             prefix = max(1, self.features.prefix_blocks * self.features.block_size)
@@ -181,8 +180,7 @@ class FeatureScheduler(ContinuousScheduler):
         return min(missing, budget) if self.features.chunked_prefill else missing
 
     def _reserve(self, request: Request, count: int) -> bool:
-        """Get the blocks that the next `count` tokens of a request need; False if there are too
-        few."""
+        """Hold the blocks that a request's next `count` tokens need; False if too few are free."""
         features, name = self.features, request.request_id
         tokens = request.num_computed_tokens + count if features.paged else features.max_model_len
         needed = blocks_for(tokens, features.block_size) - self._shared.get(name, 0)
@@ -195,8 +193,10 @@ class FeatureScheduler(ContinuousScheduler):
         return True
 
     def _admit_if_it_fits(self, now: float, budget: int) -> tuple[Request, int] | None:
-        """Admit the first of the waiting; None if there are too few blocks. Nobody overtakes
-        it: else a long request might wait for ever while short ones slip past."""
+        """Admit the first of the waiting; None if there are too few blocks.
+
+        Nobody overtakes it: else a long request might wait for ever while short ones slip past.
+        """
         request = next(iter(self.waiting.values()))
         if self.features.priority is not None:
             request = min(self.waiting.values(), key=self._rank)

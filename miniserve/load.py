@@ -1,5 +1,6 @@
-"""From a checkpoint directory to an engine that can step. Light: an engine's process imports only
-this.
+"""From a checkpoint directory to an engine that can step.
+
+Kept apart and light: this is all that the process of an engine imports.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What Prometheus reads at `/metrics`: names as in vLLM where the thing is the same.
 
 Two places are measured: the HTTP side, by a middleware that counts every answer, and the engine
-    side, by a client
-around the client. Each application has a registry of its own, and every label has few values.
+side, by a client around the client. Each application has a registry of its own, and every label has
+few values.
 """
 
 from __future__ import annotations
@@ -43,23 +43,14 @@ class Metrics:
             lambda: self._status().state is EngineState.READY
         )
         self.http_in_flight = self._gauge("http_requests_in_flight", "HTTP requests not ended.")
-        self.http_requests = Counter(
-            "miniserve:http_requests",
-            "HTTP requests that have ended.",
-            ("method", "route", "status"),
-            registry=self.registry,
+        self.http_requests = self._counter(
+            "http_requests", "HTTP requests that have ended.", "method", "route", "status"
         )
-        self.success = Counter(
-            "miniserve:request_success",
-            "Generations that ended as they should.",
-            ("finished_reason",),
-            registry=self.registry,
+        self.success = self._counter(
+            "request_success", "Generations that ended as they should.", "finished_reason"
         )
-        self.failure = Counter(
-            "miniserve:request_failure",
-            "Generations that ended otherwise.",
-            ("error",),
-            registry=self.registry,
+        self.failure = self._counter(
+            "request_failure", "Generations that ended otherwise.", "error"
         )
         self.prompt_tokens = self._counter(
             "prompt_tokens", "Prompt tokens of those that succeeded."
@@ -73,8 +64,8 @@ class Metrics:
             "e2e_request_latency_seconds", "Time in the engine, all of it."
         )
 
-    def _counter(self, name: str, text: str) -> Counter:
-        return Counter(f"miniserve:{name}", text, registry=self.registry)
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"miniserve:{name}", text, labels, registry=self.registry)
 
     def _gauge(self, name: str, text: str) -> Gauge:
         return Gauge(f"miniserve:{name}", text, registry=self.registry)

@@ -74,8 +74,7 @@ class Request:
         self.num_tokens = len(self.prompt_token_ids)
 
     def next_token_ids(self, count: int) -> Sequence[int]:
-        """The `count` tokens that follow those already cached: a chunk of the prompt, or the last
-        output token."""
+        """Return the `count` tokens after those cached: of the prompt, or the last one written."""
         start, prompt = self.num_computed_tokens, len(self.prompt_token_ids)
         if start < prompt:
             return self.prompt_token_ids[start : start + count]

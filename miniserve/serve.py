@@ -1,9 +1,9 @@
-"""The roof: settings in, a running server out. Here the floors are put together, and here a server
-stops.
+"""The roof: settings in, a running server out.
 
-Stopping has three steps. The first SIGTERM or SIGINT drains: `/readyz` and new requests get 503,
-accepted requests finish. When none is left, or `drain_timeout_s` has passed, what still runs is
-failed with 503 and the server ends with exit code 0. A second signal ends the drain at once.
+Here the floors are put together, and here a server stops. Stopping has three steps. The first
+SIGTERM or SIGINT drains: `/readyz` and new requests get 503, accepted requests finish. When none is
+left, or `drain_timeout_s` has passed, what still runs is failed with 503 and the server ends with
+exit code 0. A second signal ends the drain at once.
 """
 
 from __future__ import annotations

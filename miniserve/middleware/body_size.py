@@ -56,9 +56,8 @@ class BodySize:
         except TimeoutError:
             await BODY_TIMEOUT.response(headers=_CLOSE)(scope, receive, send)
         except BodyTooLarge:
-            if (
-                header(scope, b"expect") is None
-            ):  # else the client waits for our word before it sends
+            # With an Expect header the client waits for our word before it sends anything.
+            if header(scope, b"expect") is None:
                 await _discard(receive)
             detail = f"The body is longer than {self.max_bytes} bytes."
             await BODY_TOO_LARGE.response(detail, headers=_CLOSE)(scope, receive, send)

@@ -27,13 +27,15 @@ class TokenBuckets:
     """A token bucket for each key: in any time t at most `burst + rate * t` tokens are given.
 
     Memory is bounded: of more than `max_keys` keys the one unused for longest is forgotten, and
-        finds its
-    bucket full when it comes back.
+    finds its bucket full when it comes back.
 
     Args:
         rate: tokens per second that flow into a bucket.
         burst: tokens that a bucket holds.
         clock: seconds, monotonic.
+
+    Raises:
+        ValueError: an argument is out of range.
     """
 
     def __init__(

@@ -1,6 +1,4 @@
-"""A name for each request, so that its answer, its log line and its place in the engine can be
-matched.
-"""
+"""A name for each request, by which its answer, log line and generation are matched."""
 
 from __future__ import annotations
 
