@@ -116,8 +116,8 @@ def main() -> None:
     )
     args = ap.parse_args()
     t0 = time.time()
-    splits = tests(args.seed, args.test_examples, args.exclude)
-    seen: set[int] = {hash(s) for s in forbidden(VERBS)}
+    splits = tests(args.seed, args.test_examples, args.exclude) if args.splits else {}
+    seen: set[int] = {hash(s) for s in forbidden(VERBS, generated=not args.splits)}
     for rows in splits.values():
         seen |= {hash(plain(x)) for ex in rows for x in (ex.sentence, ex.corrected)}
     if args.splits:

@@ -22,6 +22,8 @@ class BeClauses(Complements):
             return "irregular"
         if self.want == "misspelled_past":
             return "spell"
+        if self.want == "past_marker" and self.chance(0.4):
+            return "irregular"
         if self.want in {"participle_have", "participle_passive"} and self.chance(0.85):
             return "irregular"
         return "all"
@@ -258,6 +260,8 @@ class BeClauses(Complements):
                     if subj.num == "p"
                     else NP(["it"], "s", 3, "it", human=False)
                 )
+        if self.chance(self.far):
+            subj = self.farther(subj)
         self.bind(subj)
         self.first_lemma = self.first_lemma or e.verb.lemma
         by = self.chance(0.38)

@@ -105,6 +105,8 @@ class Clauses(BeClauses):
             if self.chance(0.08):
                 tail += self.at()
             elif self.chance(0.05):
+                tail += self.detail()
+            elif self.chance(0.05):
                 tail += self.gerund_tail()
         aux = [gr.aux] if gr.aux is not None else []
         if q:

@@ -26,6 +26,7 @@ class Complements(VerbGroups):
         self.depth = 0
         self.question = False
         self.first_lemma = ""
+        self.far = 0.0  # how often a subject is kept apart from its verb in this sentence
 
     # complements ---------------------------------------------------------------------------------
     def comp_of(self, e: Entry, need: str = "") -> list[str]:
@@ -189,6 +190,10 @@ class Complements(VerbGroups):
         return out
 
     clause_past = False
+
+    def farther(self, np: NP) -> NP:
+        """A noun phrase with words between its noun and the verb; see `LongShapes`."""
+        raise NotImplementedError
 
     def gerund_subject(self) -> NP:
         """A gerund with its complement, as a singular subject."""

@@ -76,7 +76,11 @@ class VerbForms(Subjects):
     def entry(self, pool: str = "all", cls: str = "") -> Entry:
         """A verb entry. `cls` restricts the kind of subject."""
         common, rare = self.pools[pool]
-        rate = 0.08 if pool == "irregular" else 0.07 + 0.28 * self.open
+        rate = (
+            (0.08 + 0.14 * (self.want == "doubled_past"))
+            if pool == "irregular"
+            else 0.07 + 0.28 * self.open
+        )
         for _ in range(40):
             e = (rare if self.chance(rate) else common).pick(self.rng)
             if not cls or e.subj in (cls, "any"):
@@ -151,7 +155,10 @@ class VerbForms(Subjects):
             w = W(v.past)
             if self.want in {"", "correct"} and self.chance(0.3):
                 w.right = self.lex.british.get(v.lemma, v.past)
-            if self.wants("overregular_past") and v.over:
+            done = v.irregular and v.pp not in {v.past, v.lemma} and not v.shaky
+            if self.wants("overregular_past") and done and subj.human and self.chance(0.08):
+                self.plant(w, v.pp, v.lemma, explain.overregular(v))  # we seen
+            elif self.wants("overregular_past") and v.over:
                 self.plant(w, self.rng.choice(v.over), v.lemma, explain.overregular(v))
             elif self.wants("misspelled_past") and v.spell:
                 self.plant(w, self.rng.choice(v.spell), v.lemma, explain.misspelled(v))

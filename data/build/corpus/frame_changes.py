@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 from .frame_errors import FrameErrors
-from .frame_parser import Frame, Piece, plain_past
+from .frame_parser import STARTS, Frame, Piece, joinable, joinables, plain_past, tense
+from .long_shapes import LEADS
 from .sentence import Token
 from .specs import KEEP_VERBS
 from .times import past_time
+from .wordlists import words
 
+JOIN_SHARE = 0.2  # of the frames that can be joined
+ASKS = frozenset(words("asks"))
+OWNERS = ("my", "our", "your", "their")
 SUBJECTS = {"he": "s", "she": "s", "they": "p", "we": "p"}
 
 
@@ -89,6 +96,51 @@ class FrameChanges(FrameErrors):
             )
         )
 
+    def varied(self, text: str) -> str:
+        """A plain word of a frame: another owner, other digits, or the word itself."""
+        g = self.g
+        bare, end = (text[:-1], text[-1]) if text[-1] in ",.?!;:" else (text, "")
+        if text in OWNERS and g.chance(0.3):
+            return g.rng.choice((*OWNERS, "his", "her"))
+        if not any(c.isdigit() for c in bare) or g.chance(0.25):
+            return text
+        if re.fullmatch(r"[12][0-9]{3}", bare):
+            return f"{g.rng.randint(1850, 2022)}{end}"
+        if re.fullmatch(r"[0-9]+:[0-9]+", bare):
+            return f"{g.rng.randint(1, 23)}:{g.rng.randint(0, 59):02}{end}"
+        if bare[-2:] in {"st", "nd", "rd", "th"}:
+            return g.ordinal() + end
+        return re.sub(r"[1-9]", lambda m: str(g.rng.randint(1, 9)), bare) + end
+
+    def introduced(self, f: Frame, at: int) -> tuple[Frame, int]:
+        """Now and then the frame with a phrase or a name before it, or a name after it."""
+        g, first = self.g, f.pieces[0]
+        if not g.chance(0.15) or first.form or first.type or first.glue or f.source[0] in "\"'":
+            return f, at
+        last = f.pieces[-1]
+        if g.chance(0.35) and not last.form and not last.type and last.text[-1] in ".?!":
+            end = last.text.lstrip("abcdefghijklmnopqrstuvwxyz'-")
+            if end in {".", "?", "!"} and (not last.glue or last.text == end):
+                head = list(f.pieces[:-1])
+                if last.text != end:
+                    head.append(Piece(last.text[:-1], "", "", last.glue))
+                tail = [Piece(",", "", "", True), Piece(g.name()[0]), Piece(end, "", "", True)]
+                return Frame((*head, *tail), f.marker, f.source), at
+        plain = first.text in STARTS and "?" not in f.source
+        text = g.one(LEADS) if plain and g.chance(0.75) else g.name()[0]
+        if not plain and (first.text == "I" or first.text.lower() == first.text):
+            return f, at
+        word, marker = first.text, f.marker
+        if word not in {"I", "I'm", "I've", "I'd", "I'll"}:
+            known = word == marker or word in STARTS or word.lower() in ASKS
+            if not known:
+                return f, at
+            word = word[0].lower() + word[1:]
+            marker = word if first.text == marker else marker
+        head2 = [Piece(text), Piece(",", "", "", True), Piece(word)]
+        shift = at + 2 if at >= 0 else at
+        return Frame((*head2, *f.pieces[1:]), marker, f.source), shift
+
     def subject(self, num: str) -> list[Token]:
         """Another subject of the same number, no pronoun."""
         g = self.g
@@ -130,6 +182,30 @@ class FrameChanges(FrameErrors):
         if end:
             out.append(Piece(end, "", "", True))
         return Frame(tuple(out), new, f.source), at
+
+    def joined(self, f: Frame, at: int) -> tuple[Frame, int]:
+        """Now and then the frame joined to a second statement of the same tense."""
+        g = self.g
+        if not g.chance(JOIN_SHARE) or not joinable(f):
+            return f, at
+        other = g.rng.choice(joinables()[tense(f)])
+        if len(f.pieces) + len(other.pieces) > 27:
+            return f, at
+        conj = g.rng.choice((", and", ", but", " because", ", so", " and", " while", " although"))
+        first, second = (f, other) if g.chance(0.5) else (other, f)
+        head = list(first.pieces)
+        last = head[-1]
+        if last.text == ".":
+            head.pop()
+        elif not last.form and not last.type:
+            head[-1] = Piece(last.text[:-1], "", "", last.glue)
+        join = [Piece(",", "", "", True)] if conj[0] == "," else []
+        join.append(Piece(conj.strip(", ")))
+        tail = list(second.pieces)
+        if tail[0].text != "I" and not tail[0].form and not tail[0].type:
+            tail[0] = Piece(tail[0].text[0].lower() + tail[0].text[1:])
+        shift = len(head) + len(join) if second is f and at >= 0 else 0
+        return Frame((*head, *join, *tail), f.marker, f.source), at + shift
 
     def other_verbs(self, f: Frame) -> Frame:
         """The frame with some verbs exchanged: its shape is kept, its words are not."""

@@ -142,6 +142,7 @@ class FrameErrors:
             "three",
         }
         if form in {"pres3", "pres"}:
+            g.clear_present = self.in_present(f, i)
             self.copy(w, g.simple(subj, v, False))
         elif form == "past":
             g.marker = f.marker
@@ -177,6 +178,15 @@ class FrameErrors:
             if not aux:
                 raise Retry
             self.copy(w, g.base(v, aux))
+
+    @staticmethod
+    def in_present(f: Frame, i: int) -> bool:
+        """Whether another clause shows that piece i (*put*, *hurt*) is in the present."""
+        others = {q.form for j, q in enumerate(f.pieces) if j != i}
+        return bool(others & {"pres3", "pres", "be-is", "be-are", "be-am"}) and any(
+            q.text.lower() in {"when", "if", "whenever", "because", "before", "everything"}
+            for q in f.pieces
+        )
 
     def copy(self, w: W, made: W) -> None:
         """Take over the wrong form that the verb-group rules chose."""

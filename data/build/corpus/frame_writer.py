@@ -24,8 +24,8 @@ class FrameWriter(FrameChanges):
         rate = g.rng.choices((0.0, 0.5, 1.0), (15, 35, 50))[0]
         if g.lex.held:
             g.open, rate = 1.0, 1.0
-        g.err, g.want, g.marker = None, kind, ""
-        f, at = self.marked(f, at, kind)
+        g.err, g.want, g.marker, g.far = None, kind, "", 0.0
+        f, at = self.introduced(*self.joined(*self.marked(f, at, kind)))
         f = self.other_verbs(f)
         toks: list[Token] = []
         for i, p in enumerate(f.pieces):
@@ -41,7 +41,13 @@ class FrameWriter(FrameChanges):
                         w.wrong = w.wrong[0].upper() + w.wrong[1:]
                 tok = w
             else:
-                text = self.swap(p, rate) if p.type else p.text
+                text = (
+                    self.swap(p, rate)
+                    if p.type
+                    else self.varied(p.text)
+                    if p.text != f.marker
+                    else p.text
+                )
                 if text.lower() in SUBJECTS and self.subject_here(f, i) and g.chance(rate * 0.4):
                     toks += self.subject(SUBJECTS[text.lower()])
                     continue
@@ -66,13 +72,15 @@ class FrameWriter(FrameChanges):
             end = last.right[-1]
             toks[-1] = W(last.right[:-1], last.wrong[:-1] if last.wrong else None)
         r = g.rng.random()
+        if end in {"!", "?", "."} and g.chance(0.02):
+            end = {"!": "!!", "?": "??", ".": "..."}[end]
         style = Style(end, r < 0.06, 0.06 <= r < 0.14, g.rng.random() < 0.06)
         if end and g.chance(0.15):
             style.end = "" if g.chance(0.75) else "!" if end == "." else end
         elif not end and g.chance(0.3):
             style.end = "?" if self.asks(f) else "."
         wrong, right = render([t for t in toks if t != ""], style)
-        if not 3 <= len(wrong.split()) <= 22 or len(wrong) > 190:
+        if not 3 <= len(wrong.split()) <= 26 or len(wrong) > 190:
             return None
         lemma = next((p.text for p in f.pieces if p.form), "be")
         err = g.err or Err("correct", lemma, explain.NO_CHANGE)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from . import explain
-from .clauses import Clauses
 from .forms import Retry
+from .long_shapes import LongShapes
 from .sentence import NP, Err, Example, Token, draw_style, render
 from .specs import (
     BY_KIND,
@@ -29,8 +29,10 @@ TIME_CONJ = frozenset(
 )
 
 
-class Grammar(Clauses):
+class Grammar(LongShapes):
     """Draws sentences of a wanted kind."""
+
+    past = False  # of the clause that the sentence is made around
 
     # sentences -----------------------------------------------------------------------------------
     def correct_spec(self) -> Spec:
@@ -46,6 +48,7 @@ class Grammar(Clauses):
         """The tokens of a whole sentence, and whether it is a question."""
         spec = self.correct_spec() if kind == "correct" else self.pick(BY_KIND[kind])
         past, q = spec[1], spec[3]
+        self.past = past
         self.want = kind if kind != "correct" else "none"
         r = self.rng.random()
         if q:
@@ -154,14 +157,6 @@ class Grammar(Clauses):
         """to / in order to + infinitive."""
         return [*self.rng.choice((["to"], ["to"], ["in order to"])), *self.infinitive("to")]
 
-    def imperative(self) -> list[Token]:
-        """A command."""
-        e = self.entry(cls="hum")
-        self.own, self.refl = "your", "yourself"
-        head: list[Token] = [self.rng.choice(("", "don't", "please", "never", "let's", "always"))]
-        self.first_lemma = e.verb.lemma
-        return [*[h for h in head if h], e.verb.lemma, *self.expand(self.comp_of(e))]
-
     def pair(self, spec: Spec, past: bool) -> list[Token]:
         """Two joined clauses; the one after `spec` carries the error, the other is right."""
         conj = self.rng.choice(PAIR_PAST if past else PAIR_PRES)
@@ -259,11 +254,17 @@ class Grammar(Clauses):
     def example(self, kind: str) -> Example:
         """One example of a kind; draws until it fits."""
         while True:
-            self.open = self.rng.choices((0.0, 0.35, 0.92), (38, 30, 32))[0]
             self.err, self.depth, self.first_lemma, self.marker = None, 0, "", ""
             self.clear_present = False
+            self.far = 0.8 if self.chance(0.3) else 0.0
+            stretch = self.chance(0.3)
+            long = stretch or self.far > 0
+            shares = (48, 32, 20) if long else (36, 30, 34)
+            self.open = self.rng.choices((0.0, 0.35, 0.92), shares)[0]
             try:
                 toks, question = self.layout(kind)
+                if stretch:
+                    toks = self.stretched(toks, self.past, question)
             except Retry:
                 continue
             if kind != "correct" and self.err is None:
@@ -280,7 +281,7 @@ class Grammar(Clauses):
             style.end = "" if style.end == "." else style.end
         wrong, right = render(toks, style)
         n = len(wrong.split())
-        if not 3 <= n <= 22 or len(wrong) > 190 or self.rng.random() < (n - 11) * 0.09:
+        if not 3 <= n <= 26 or len(wrong) > 190 or (n < 15 and self.rng.random() < (n - 11) * 0.07):
             return None
         if self.err and wrong == right:
             print("BUG", toks, self.err, wrong)

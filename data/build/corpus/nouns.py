@@ -119,6 +119,8 @@ class Nouns:
             if self.chance(0.7):
                 return self.rng.choice(self.lex.proper), sex
             return made_up(self.rng, self.lex.held, True), sex
+        if self.chance(0.03):
+            return self.rng.choice(self.lex.names["marked"]), sex
         first = self.rng.choice(self.lex.names[sex])
         r = self.rng.random()
         if r < 0.05:

@@ -13,25 +13,58 @@ class Phrases(Nouns):
         """A number in digits."""
         return str(self.rng.randint(2, 99))
 
+    def figure(self) -> str:
+        """A number of one to six digits."""
+        n = self.rng.randint(2, 10 ** self.rng.choice((2, 2, 3, 3, 4, 5, 6)))
+        return f"{n:,}" if n >= 1000 and self.chance(0.7) else str(n)
+
+    def detail(self) -> list[Token]:
+        """A number, a price or a code at the end of a clause: it is to be copied."""
+        n = self.rng.randint
+        r = n(0, 13)
+        return [
+            (
+                f"at {n(1, 23)}:{n(0, 59):02}",
+                f"for {self.price()}",
+                f"in room {n(1, 999)}",
+                f"{self.rng.choice(('on', 'until', 'before'))} the {self.ordinal()}",
+                f"for {n(1, 99)}.{n(1, 9)} km",
+                f"at number {n(1, 400)}",
+                f"on page {n(1, 900)}",
+                f"on bus {n(1, 200)}",
+                "24/7",
+                f"with {n(2, 99)}% of {self.own} {self.noun('thing')}",
+                f"on flight {chr(n(65, 90))}{chr(n(65, 90))}{n(10, 9999)}",
+                f"from {n(1, 12)} to {n(1, 12)}",
+                f"with {self.figure()} {self.nouns('person')}",
+                f"from platform {n(1, 20)}",
+            )[r]
+        ]
+
+    def ordinal(self) -> str:
+        """1st to 31st."""
+        n = self.rng.randint(1, 31)
+        return f"{n}{'th' if n in {11, 12, 13} else {1: 'st', 2: 'nd', 3: 'rd'}.get(n % 10, 'th')}"
+
     def clock(self) -> str:
         """A time of day."""
         r = self.rng.random()
         if r < 0.4:
             return self.rng.choice(NUMS[:9]) + self.rng.choice((" o'clock", " o'clock", ""))
         if r < 0.8:
-            return (
-                f"{self.rng.randint(1, 12)}:{self.rng.choice(('00', '15', '30', '45', '10', '05'))}"
-            )
+            minutes = self.rng.choice(("00", "15", "30", "45", "10", "05", "50"))
+            return f"{self.rng.randint(1, 23)}:{minutes}"
         if r < 0.9:
             return f"{self.rng.randint(1, 12)} {self.rng.choice(('a.m.', 'p.m.', 'pm', 'am'))}"
         return self.rng.choice(("noon", "midnight", "half past six", "a quarter to nine", "night"))
 
     def price(self) -> str:
         """An amount of money."""
-        n = self.rng.choice((str(self.rng.randint(2, 900)), self.rng.choice(NUMS)))
+        n = self.rng.choice((self.figure(), self.figure(), self.rng.choice(NUMS)))
         r = self.rng.random()
-        if r < 0.3 and n[0].isdigit():
-            return self.rng.choice(("$", "£", "€")) + n + self.rng.choice(("", "", ".50", ",000"))
+        if r < 0.6 and n[0].isdigit():
+            cents = f".{self.rng.randint(1, 99):02}" if "," not in n and self.chance(0.2) else ""
+            return self.rng.choice(("$", "£", "€")) + n + cents
         return f"{n} {self.rng.choice(('dollars', 'euros', 'pounds', 'pesos', 'yen'))}"
 
     def place(self) -> list[Token]:

@@ -81,7 +81,7 @@ def join(words: list[str], style: Style) -> str:
             out.append(w)
     text = " ".join(out) + style.end
     text = re.sub(
-        r"([.!]) ([a-z])",
+        r"([.!?]) ([a-z])",
         lambda m: m[1] + " " + m[2].upper() if cap_after(text, m.start()) else m[0],
         text,
     )
@@ -113,6 +113,8 @@ def draw_style(rng: random.Random, question: bool) -> Style:
     r = rng.random()
     plain = "." if r < 0.70 else "!" if r < 0.74 else ""
     end = ("?" if r < 0.85 else "") if question else plain
+    if end and rng.random() < 0.02:
+        end = {"!": "!!", "?": rng.choice(("??", "?!")), ".": "..."}[end]
     r = rng.random()
     return Style(end, r < 0.07, 0.07 <= r < 0.15, rng.random() < 0.06)
 

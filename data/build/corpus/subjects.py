@@ -75,8 +75,20 @@ class Subjects(Phrases):
             return self.compound()
         if r < 0.965:
             return self.np_sg([self.rng.choice(INDEF)])
-        if r < 0.985:
+        if r < 0.98:
             return NP([self.rng.choice(COLLECTIVE)], "p")
+        if r < 0.988:  # a group: singular here, but a plural verb is no clear error
+            poss = self.rng.choice(("my", "the", "our", "her", "his"))
+            return NP(
+                [poss, self.rng.choice(self.lex.nouns["collective"])],
+                "s",
+                3,
+                "",
+                "its",
+                "itself",
+                True,
+                False,
+            )
         head = self.rng.choice(("one of", "each of"))
         return self.np_sg(
             [
@@ -141,6 +153,10 @@ class Subjects(Phrases):
                 "themselves",
                 False,
             )
+        if r < 0.252 and theme == "thingsubj":
+            word = self.rng.choice(self.lex.nouns["smass"])
+            article: list[Token] = ["the"] if word == "news" or self.chance(0.1) else []
+            return NP([*article, word], "s", 3, "", "its", "itself", False)
         if r < 0.28 and theme == "thingsubj":
             det = self.rng.choice(("the", "the", "this", "my", "our"))
             return NP(

@@ -25,6 +25,13 @@ CHILD = (
     "when you were little",
     "when I was at school",
     "when we lived there",
+    "when I was six",
+    "when she was twelve",
+    "when he was at university",
+    "when my parents were young",
+    "in my childhood",
+    "when we were students",
+    "when I was your age",
 )
 
 
@@ -45,6 +52,8 @@ def past_time(p: Phrases, rich: bool = True) -> str:
                 f"on {p.rng.choice(MONTHS)} {p.rng.randint(1, 31)}, {p.rng.randint(1900, 2020)}",
             )
         )
+    if r < 0.83:
+        return f"when {p.rng.choice(('I was', 'she was', 'he was'))} {p.rng.randint(4, 30)}"
     if r < 0.92:
         return f"last {p.rng.choice((*DAYS, *DAYS, *MONTHS, 'spring', 'autumn', 'Christmas'))}"
     return p.rng.choice(CHILD)
