@@ -181,9 +181,11 @@ class LoadPanel(LivePanel):
         return LoadResults(session.setting, session.records, session.counts)
 
     def picture(self) -> Figure | None:
-        """The curves as they are now."""
+        """The curves as they are now; before there are any, the controls."""
         curves = [curve for curve in self._state().curves if curve.n]
-        return stills.cdf_still(curves, range_ms=self._range_ms) if curves else None
+        if not curves:
+            return super().picture()
+        return stills.cdf_still(curves, range_ms=self._range_ms)
 
     def close(self) -> None:
         """End the load; see `LivePanel`."""

@@ -15,6 +15,8 @@ import ipywidgets
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from miniserve.widgets.sketch import sketch
+
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
@@ -33,8 +35,8 @@ class Panel:
         root.add_class(f"miniserve-{name}")
 
     def picture(self) -> Figure | None:
-        """A still of the panel for readers without a kernel, or None if words say it all."""
-        return None
+        """A still of the panel for readers without a kernel: here, of its words and controls."""
+        return sketch(self.root)
 
     def close(self) -> None:
         """Stop whatever the panel runs; safe to call twice. What is on the page stays there."""

@@ -69,7 +69,10 @@ class Race(LivePanel):
         self._run = button("Run", "play", f"send {n} requests to each server", self._click_run)
         self._stop = button("Stop", "stop", "send no more", self.stop)
         self._notice = Notice()
-        row = ipywidgets.HBox([self._run, self._stop, self._notice.widget])
+        row = ipywidgets.HBox(
+            [self._run, self._stop, self._notice.widget],
+            layout=ipywidgets.Layout(align_items="center"),
+        )
         root = framed(self.controls.widget, row, *self._view.parts, title=title)
         super().__init__(root, name="race", text=f"Live race: {title}")
         self._draw()
@@ -117,9 +120,11 @@ class Race(LivePanel):
         }
 
     def picture(self) -> Figure | None:
-        """The curves as they are now."""
+        """The curves as they are now; before there are any, the controls."""
         curves = [lane.curve for lane in self._lanes() if lane.records]
-        return stills.cdf_still(curves, range_ms=self._range_ms) if curves else None
+        if not curves:
+            return super().picture()
+        return stills.cdf_still(curves, range_ms=self._range_ms)
 
     def close(self) -> None:
         """End the race; see `LivePanel`."""

@@ -16,6 +16,8 @@ STYLE = """<style>
 .miniserve-panel svg [class$=tick] text, .miniserve-panel svg [class$=title],
 .miniserve-panel svg .annotation-text, .miniserve-panel svg .legendtext,
 .miniserve-panel svg .textpoint text { fill: var(--text) !important; }
+.miniserve-panel svg .textpoint text { paint-order: stroke; stroke-width: 4px;
+  stroke: var(--jp-layout-color0, transparent); stroke-linejoin: round; }
 .miniserve-panel .miniserve-note { color: var(--soft); font-size: 13px; font-weight: 400; }
 .miniserve-panel .miniserve-warning { color: var(--text); font-size: 13px;
   border-left: 4px solid #D55E00; padding-left: 8px; }

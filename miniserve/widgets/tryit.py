@@ -97,8 +97,8 @@ class TryIt(LivePanel):
         self._shown.value = f"<div class='miniserve-warning'>{html.escape(words)}</div>"
 
     def picture(self) -> Figure | None:
-        """The answer, and its time bar."""
-        return None if self.answer is None else answer_still(self.answer)
+        """The answer, and its time bar; before there is one, what can be asked."""
+        return super().picture() if self.answer is None else answer_still(self.answer)
 
     def close(self) -> None:
         """Give up what is under way; see `LivePanel`."""
