@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+REQUIRED = os.environ.get("MINISERVE_REQUIRE_BROWSER") == "1"
 
-from playwright.sync_api import Browser  # noqa: E402
+if not REQUIRED:
+    pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
-from tests.browser.lab import JupyterLab, Opener, chromium, find_chromium  # noqa: E402
+from playwright.sync_api import BrowserContext  # noqa: E402
 
-FAILED = pytest.StashKey[bool]()
+from tests.browser.lab import Opener, chromium, find_chromium  # noqa: E402
+from tests.browser.server import JupyterLab  # noqa: E402
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 
@@ -33,7 +35,7 @@ def chromium_path() -> str:
     path = find_chromium()
     if path is None:
         reason = "no Chromium: install one, or name it in MINISERVE_CHROMIUM"
-        if os.environ.get("MINISERVE_REQUIRE_BROWSER") == "1":
+        if REQUIRED:
             pytest.fail(reason)
         pytest.skip(reason)
     return path
@@ -50,32 +52,30 @@ def lab(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 # Playwright's synchronous interface keeps an event loop running in this thread, in which no other
-# test could run its own. So a browser lives no longer than a module.
+# test could run its own. So a browser lives no longer than a module. One context for all its pages
+# keeps JupyterLab's code in the browser's cache.
 @pytest.fixture(scope="module")
-def browser(chromium_path: str) -> Iterator[Browser]:
+def context(chromium_path: str) -> Iterator[BrowserContext]:
     """A browser without a window."""
     with chromium(chromium_path) as launched:
-        yield launched
+        yield launched.new_context()
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Remember whether a test has failed."""
+    """A test that fails leaves a screenshot, and the state of its notebook in the report."""
     report = yield
-    if report.failed:
-        item.stash[FAILED] = True
+    opener = getattr(item, "funcargs", {}).get("open_notebook")
+    if report.failed and report.when == "call" and opener is not None:
+        report.sections.append(("The notebook", opener.report(f"failed-{item.name}")))
     return report
 
 
 @pytest.fixture
-def open_notebook(
-    browser: Browser, lab: JupyterLab, request: pytest.FixtureRequest
-) -> Iterator[Opener]:
-    """A way to open notebooks. Kernels are shut down afterwards; a failure leaves a screenshot."""
-    opener = Opener(browser, lab)
+def open_notebook(context: BrowserContext, lab: JupyterLab) -> Iterator[Opener]:
+    """A way to open notebooks; their kernels are shut down afterwards."""
+    opener = Opener(context, lab)
     yield opener
-    if request.node.stash.get(FAILED, False):
-        opener.screenshot(f"failed-{request.node.name}")
     opener.close()

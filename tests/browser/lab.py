@@ -1,27 +1,32 @@
-"""JupyterLab on a copy of some notebooks, and a page that a test drives as a person would."""
+"""A notebook in JupyterLab on a page in Chromium, driven as a person would drive it.
+
+Every wait is for something to be seen and has a bound, a generous one: a test is quick on a quiet
+machine and still passes on a busy one. What is waited for in vain is said, with the state of the
+notebook and of the page at that moment.
+"""
 
 import contextlib
-import json
 import os
 import shutil
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import nbformat
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, sync_playwright
+from playwright.sync_api import Error as PlaywrightError
+from playwright.sync_api import TimeoutError as WaitedInVain
 
-START_S = 120.0
+from tests.browser.server import START_S, JupyterLab
+
 PATIENCE_S = 90.0
 RUN_ALL_S = 240.0
+SCROLL_S = 5.0
 
 CHROMIUM_FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
+    "--disable-dev-shm-usage",  # containers have little of it
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
@@ -54,124 +59,104 @@ def chromium(path: str) -> Iterator[Browser]:
             browser.close()
 
 
-class JupyterLab:
-    """A JupyterLab of its own, that shares no file with the user's. A context manager."""
-
-    def __init__(self, root: Path, private: Path) -> None:
-        self.root = root
-        self._private = private
-        self._process: subprocess.Popen[bytes] | None = None
-        self._info: dict[str, Any] = {}
-
-    def __enter__(self) -> "JupyterLab":
-        folders = {
-            f"JUPYTER_{name}_DIR": self._private / name.lower()
-            for name in ("CONFIG", "DATA", "RUNTIME")
-        }
-        for folder in folders.values():
-            folder.mkdir(parents=True, exist_ok=True)
-        settings = self._private / "config" / "lab" / "user-settings"
-        _switch_off_news(settings)
-        command = [
-            *(sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root"),
-            f"--ServerApp.root_dir={self.root}",
-            "--ServerApp.ip=127.0.0.1",
-            "--ServerApp.port=0",
-            "--IdentityProvider.token=browser-tests",
-            f"--LabApp.user_settings_dir={settings}",
-            f"--LabApp.workspaces_dir={self._private / 'workspaces'}",
-            "--LabApp.expose_app_in_browser=True",
-            "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-        ]
-        self.log = self._private / "jupyterlab.log"
-        environment = {
-            **os.environ,
-            **{name: str(folder) for name, folder in folders.items()},
-            # The notebooks import the package and, in the tests' own notebooks, the tests.
-            "PYTHONPATH": str(Path(__file__).parents[2]),
-            "OPENBLAS_NUM_THREADS": "1",
-        }
-        with self.log.open("wb") as log:
-            self._process = subprocess.Popen(
-                command, stdout=log, stderr=subprocess.STDOUT, env=environment
-            )
-        self._info = self._wait_for_server(self._private / "runtime")
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        assert self._process is not None
-        self._process.terminate()
-        try:
-            self._process.wait(20)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait(20)
-
-    def url(self, notebook: str) -> str:
-        """The address of a notebook alone on the page."""
-        port = self._info["port"]
-        return f"http://127.0.0.1:{port}/doc/tree/{notebook}?token=browser-tests&reset"
-
-    def _wait_for_server(self, runtime: Path) -> dict[str, Any]:
-        deadline = time.monotonic() + START_S
-        while time.monotonic() < deadline:
-            assert self._process is not None
-            assert self._process.poll() is None, self.log.read_text()
-            for path in runtime.glob("jpserver-*.json"):
-                with contextlib.suppress(ValueError):  # it may be half written
-                    info: dict[str, Any] = json.loads(path.read_text())
-                    return info
-            time.sleep(0.1)
-        raise TimeoutError(f"JupyterLab did not start:\n{self.log.read_text()}")
-
-
-def _switch_off_news(settings: Path) -> None:
-    folder = settings / "@jupyterlab" / "apputils-extension"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "notification.jupyterlab-settings").write_text(
-        json.dumps({"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True})
-    )
-
-
 # anywidget says this when a page was busy for two seconds. The panels do without its messages.
 HARMLESS = "[anywidget] Failed to initialize model."
+
+
+STATE = """() => {
+    const panel = window.jupyterapp?.shell?.currentWidget;
+    const kernel = panel?.sessionContext?.session?.kernel;
+    const cells = panel?.content?.model?.toJSON().cells ?? [];
+    const code = cells.map((cell, index) => ({...cell, index})).filter(
+        cell => cell.cell_type === 'code' && cell.source.length);
+    return {
+        page: document.readyState,
+        kernel: `${kernel?.connectionStatus}, ${kernel?.status}`,
+        'cells not run': code.filter(cell => cell.execution_count === null)
+            .map(cell => cell.index).join(' '),
+        'cells with errors': code.filter(
+            cell => cell.outputs.some(output => output.output_type === 'error'))
+            .map(cell => cell.index).join(' '),
+        dialogs: [...document.querySelectorAll('.jp-Dialog')].map(d => d.innerText).join(' | '),
+    };
+}"""
 
 
 class NotebookPage:
     """One open notebook, driven as a person would."""
 
-    def __init__(self, page: Page, lab: JupyterLab, notebook: str) -> None:
+    def __init__(self, page: Page, lab: JupyterLab) -> None:
         self.page = page
         self.page_errors: list[str] = []
+        self._lab = lab
         page.set_default_timeout(PATIENCE_S * 1e3)
         page.on("pageerror", self._on_page_error)
-        page.goto(lab.url(notebook), wait_until="commit")
+
+    def open(self, notebook: str) -> None:
+        """Load the notebook, and wait for its kernel."""
+        self.page.goto(self._lab.url(notebook), wait_until="commit", timeout=START_S * 1e3)
         self.wait_for_kernel(START_S)
 
     def _on_page_error(self, error: Any) -> None:
         if str(error) != HARMLESS:
             self.page_errors.append(str(error))
 
-    def wait_for_kernel(self, timeout_s: float) -> None:
+    def wait_for(
+        self, what: str, script: str, *, arg: Any = None, timeout_s: float = PATIENCE_S
+    ) -> None:
+        """Wait until a script returns something true; `what` says in words what that is."""
+        try:
+            self.page.wait_for_function(script, arg=arg, timeout=timeout_s * 1e3)
+        except WaitedInVain:
+            raise AssertionError(f"waited {timeout_s:g} s in vain for {what}") from None
+
+    def state(self) -> str:
+        """What somebody who reads of a failure wants to know about the notebook and the page."""
+        found = self.page.evaluate(STATE)
+        lines = [f"{name}: {value}" for name, value in found.items()]
+        lines += [f"error of the page: {error}" for error in self.page_errors]
+        lines += [f"JupyterLab: {line}" for line in self._lab.log_tail()]
+        return "\n".join(lines)
+
+    def wait_for_kernel(self, timeout_s: float = PATIENCE_S) -> None:
         """Wait until the kernel is connected and has nothing to do."""
-        self.page.wait_for_function(
+        self.wait_for(
+            "a kernel that is connected and idle",
             """() => {
                 const session = window.jupyterapp?.shell?.currentWidget?.sessionContext?.session;
                 const kernel = session?.kernel;
                 return kernel?.connectionStatus === 'connected' && kernel?.status === 'idle';
             }""",
-            timeout=timeout_s * 1e3,
+            timeout_s=timeout_s,
         )
 
     def run_all(self) -> None:
         """Run every cell, and wait until all are done."""
-        self.command("notebook:run-all-cells")
-        self.wait_for_kernel(RUN_ALL_S)
+        self._run("notebook:run-all-cells")
+
+    def run_cell(self, index: int) -> None:
+        """Run one cell, and wait until it is done."""
+        self.page.evaluate(
+            "index => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = index; }",
+            index,
+        )
+        self._run("notebook:run-cell")
+
+    def _run(self, command: str) -> None:
+        """JupyterLab says when all is done; the kernel is idle between two cells as well."""
+        self.page.evaluate(
+            """command => {
+                const done = end => { window.miniserveRun = end; };
+                window.miniserveRun = null;
+                window.jupyterapp.commands.execute(command)
+                    .then(() => done('done'), error => done(`failed: ${error}`));
+            }""",
+            command,
+        )
+        self.wait_for(f"the end of {command}", "() => window.miniserveRun", timeout_s=RUN_ALL_S)
+        end = self.page.evaluate("() => window.miniserveRun")
+        assert end == "done", f"{command} {end}"
+        self.wait_for_kernel()
 
     def command(self, name: str, arguments: dict[str, Any] | None = None) -> None:
         """Execute a JupyterLab command, as its menu would."""
@@ -184,7 +169,12 @@ class NotebookPage:
         """Change to the light or the dark theme."""
         self.command("apputils:change-theme", {"theme": THEMES[name]})
         light = "true" if name == "light" else "false"
-        self.page.wait_for_function(f"document.body.dataset.jpThemeLight === '{light}'")
+        self.wait_for(
+            f"the {name} theme",
+            """light => document.body.dataset.jpThemeLight === light
+                && !document.getElementById('jupyterlab-splash')""",
+            arg=light,
+        )
 
     def errors(self) -> list[str]:
         """What went wrong in the cells, read from the notebook itself: far cells are not drawn."""
@@ -195,15 +185,6 @@ class NotebookPage:
                 .map(output => output.traceback.join('\\n'))"""
         )
         return found
-
-    def run_cell(self, index: int) -> None:
-        """Run one cell, and wait until it is done."""
-        self.page.evaluate(
-            "index => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = index; }",
-            index,
-        )
-        self.command("notebook:run-cell")
-        self.wait_for_kernel(RUN_ALL_S)
 
     def printed(self, index: int) -> str:
         """What a cell has printed."""
@@ -217,12 +198,13 @@ class NotebookPage:
     def show_cell(self, index: int) -> None:
         """Scroll to a cell; one that is far away is not drawn until then."""
         self.page.evaluate(
-            """index => {
+            """([index, limit]) => {
                 const notebook = window.jupyterapp.shell.currentWidget.content;
                 notebook.activeCellIndex = index;
-                return notebook.scrollToItem(index, 'start');
+                const late = new Promise(resolve => setTimeout(resolve, limit));
+                return Promise.race([notebook.scrollToItem(index, 'start'), late]);
             }""",
-            index,
+            [index, SCROLL_S * 1e3],
         )
 
     def cell(self, index: int) -> Locator:
@@ -278,34 +260,42 @@ def artefact(name: str) -> Path:
 class Opener:
     """Opens notebooks of one JupyterLab in one browser."""
 
-    def __init__(self, browser: Browser, lab: JupyterLab) -> None:
-        self._browser = browser
+    def __init__(self, context: BrowserContext, lab: JupyterLab) -> None:
+        self._context = context
         self.lab = lab
-        self._pages: list[Page] = []
+        self._pages: list[NotebookPage] = []
 
     def __call__(self, notebook: str, *, width: int = 900, height: int = 1100) -> NotebookPage:
         """Open a notebook of the lab's folder on a page of its own."""
-        page = self._browser.new_page(viewport={"width": width, "height": height})
-        self._pages.append(page)
-        return NotebookPage(page, self.lab, notebook)
+        page = self._context.new_page()
+        page.set_viewport_size({"width": width, "height": height})
+        opened = NotebookPage(page, self.lab)
+        self._pages.append(opened)
+        opened.open(notebook)
+        return opened
 
     def cells(self, name: str, cells: list[str], *, width: int = 900) -> NotebookPage:
         """Write a notebook of code cells and open it."""
         write_notebook(self.lab.root / f"{name}.ipynb", cells)
         return self(f"{name}.ipynb", width=width)
 
-    def screenshot(self, name: str) -> None:
-        """Save what is seen of each open page."""
-        for number, page in enumerate(self._pages):
-            page.screenshot(path=artefact(f"{name}-{number}"))
+    def report(self, name: str) -> str:
+        """Save what is seen of each open page, and say how it stands with it."""
+        found = []
+        for number, opened in enumerate(self._pages):
+            try:
+                path = opened.screenshot(f"{name}-{number}")
+                found.append(f"{opened.state()}\nscreenshot: {path}")
+            except PlaywrightError as error:
+                found.append(f"the page does not answer: {error.message}")
+        return "\n\n".join(found)
 
     def close(self) -> None:
-        """Shut the kernels down and close the pages."""
-        for page in self._pages:
-            page.evaluate(
-                "() => window.jupyterapp?.shell?.currentWidget?.sessionContext?.shutdown()"
-            )
-            page.close()
+        """Close the pages and end their kernels."""
+        for opened in self._pages:
+            with contextlib.suppress(PlaywrightError):
+                opened.page.close()
+        self.lab.shut_kernels_down()
 
 
 def write_notebook(path: Path, cells: list[str]) -> None:

@@ -43,7 +43,8 @@ def wait_drawn(page: NotebookPage, panel: Locator) -> None:
 
 def wait_for_live(page: NotebookPage, words: str, answers: int) -> float:
     """Wait until the live curve of a setting stands on some answers; return its p50 in ms."""
-    page.page.wait_for_function(
+    page.wait_for(
+        f"a live curve of {words} with {answers} answers",
         """([words, answers]) => {
             const row = document.querySelector('.miniserve-load .miniserve-table tbody tr');
             const label = row?.querySelector('th')?.innerText ?? '';
@@ -51,7 +52,7 @@ def wait_for_live(page: NotebookPage, words: str, answers: int) -> float:
             return label.includes('now: ') && label.includes(words) && n >= answers;
         }""",
         arg=[words, answers],
-        timeout=120_000,
+        timeout_s=120,
     )
     return float(
         page.page.evaluate(
@@ -139,8 +140,9 @@ panel""",
     page.theme("light")
 
     panel.get_by_role("button", name="Stop").click()
-    page.page.wait_for_function(
-        "() => document.querySelector('.miniserve-load .miniserve-button-stop').disabled"
+    page.wait_for(
+        "a load that has stopped",
+        "() => document.querySelector('.miniserve-load .miniserve-button-stop').disabled",
     )
     page.run_cell(3)
     assert page.printed(3).strip() == "[]"
@@ -149,8 +151,9 @@ panel""",
 
     # The cell runs again in the middle of a load: the old panel takes its load with it.
     panel.get_by_role("button", name="Run").click()
-    page.page.wait_for_function(
-        "() => !document.querySelector('.miniserve-load .miniserve-button-stop').disabled"
+    page.wait_for(
+        "a load that runs",
+        "() => !document.querySelector('.miniserve-load .miniserve-button-stop').disabled",
     )
     page.run_cell(2)
     page.run_cell(3)
@@ -237,21 +240,23 @@ Race.replay(virtual_race(LENGTHS, COST, 60.0, modes=modes, n=200), speed=0.3)"""
     page.screenshot("replay-finish")
     panel.get_by_role("button", name="Play").click()
     panel.get_by_role("button", name="Pause").wait_for()
-    page.page.wait_for_function(
+    page.wait_for(
+        "a replay in its middle",
         """() => {
             const plot = document.querySelector('.miniserve-race .js-plotly-plot');
             const line = plot.data.find(t => t.name === 'continuous' && t.mode === 'lines');
             const top = Math.max(0, ...line.y);
             return top > 0.2 && top < 0.95;
-        }"""
+        }""",
     )
     panel.get_by_role("button", name="Pause").click()
     page.screenshot("replay-middle")
     # The scrubber by keyboard, back to the beginning: nothing has been answered yet.
     slide(page, panel, "scrubber", ["Home"])
-    page.page.wait_for_function(
+    page.wait_for(
+        "an empty figure at the beginning of the replay",
         """() => document.querySelector('.miniserve-race .js-plotly-plot').data
-            .filter(t => t.mode === 'lines').every(t => t.x.length === 0)"""
+            .filter(t => t.mode === 'lines').every(t => t.x.length === 0)""",
     )
     assert page.page_errors == []
 
@@ -300,9 +305,10 @@ continuous, _ = trace(ContinuousScheduler(4, -2))""",
     slide(page, panel, "scrubber", ["Home"])
     panel.get_by_text("nothing has run yet").first.wait_for()
     panel.get_by_role("button", name="Play").click()
-    page.page.wait_for_function(
+    page.wait_for(
+        "a timeline that grows",
         """() => document.querySelector('.miniserve-timeline .js-plotly-plot').data[0].x
-            .filter(length => length !== null).length > 5"""
+            .filter(length => length !== null).length > 5""",
     )
     panel.get_by_role("button", name="Pause").click()
     assert page.page_errors == []
