@@ -226,7 +226,7 @@ class BeClauses(Complements):
                 break
         else:
             raise Retry
-        c = self.rng.choice(comps)
+        c = ["NOUNS" if t == "NOUNX" else t for t in self.rng.choice(comps)]
         if c == ["HUM"] and (not e.everyday or self.chance(0.6)):
             subj = self.human()
         else:

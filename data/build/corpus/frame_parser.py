@@ -232,6 +232,7 @@ def joinable(f: Frame) -> bool:
         and f.source[-1] == "."
         and first[0].isupper()
         and first in STARTS
+        and first not in {"Because", "When", "If", "Although", "While", "After", "Before"}
         and not any(t in f.source for t in '?!";:')
     )
 

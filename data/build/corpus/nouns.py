@@ -160,7 +160,9 @@ class Nouns:
         out: list[Token] = [det or self.det()]
         if self.chance(0.05):
             out = [self.name()[0] + "'s"]
-        if self.chance(0.2):
+        if out[0] in {"the", "my", "your", "his", "her", "our"} and self.chance(0.05):
+            out.append(self.rng.choice(("last", "last", "next", "first", "other", "second")))
+        elif self.chance(0.2):
             out.append(self.adj())
             if self.chance(0.06):
                 out.append(self.adj())

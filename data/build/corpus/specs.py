@@ -141,8 +141,8 @@ BY_KIND: dict[str, list[tuple[float, Spec]]] = {
     ],
     "past_marker": [
         (9, ("simple", True, False, False)),
-        (2, ("simple", True, True, False)),
-        (1.3, ("simple", True, False, True)),
+        (1, ("simple", True, True, False)),
+        (1, ("simple", True, False, True)),
         (1.3, ("cop", True, False, False)),
         (0.8, ("prog", True, False, False)),
     ],
