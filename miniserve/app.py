@@ -60,6 +60,8 @@ def create_app(
         summary="A grammar tutor behind an inference server small enough to read.",
         lifespan=lifespan,
         middleware=list(middleware),
+        # A redirect from /correct/ to /correct would name whatever host the request claims.
+        redirect_slashes=False,
     )
     app.state.settings = settings
     app.state.lifecycle = lifecycle

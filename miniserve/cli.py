@@ -6,11 +6,13 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
 
 import typer
 from pydantic import SecretStr, ValidationError
+from pydantic_core import ErrorDetails
 from typer.core import TyperGroup
 
 from miniserve import commands
@@ -21,7 +23,7 @@ from miniserve.settings import Settings
 from miniserve.tutor import AnswerError, SentenceError, Tutor
 
 #: What stands for a value in the help of `serve`.
-_METAVARS = {bool: None, int: "N", float: "X", Path: "DIR"}
+_METAVARS = {bool: None, int: "N", float: "X", Path: "PATH"}
 
 
 class _Commands(TyperGroup):
@@ -82,8 +84,7 @@ def with_settings(
         try:
             settings = kind(**{name: v for name, v in given.items() if v is not None})
         except ValidationError as error:
-            problems = [": ".join([*map(str, e["loc"]), e["msg"]]) for e in error.errors()]
-            raise fail("; ".join(problems).replace("Value error, ", ""), 2) from None
+            raise fail("; ".join(_in_words(problem) for problem in error.errors()), 2) from None
         command(settings)
 
     parameters = []
@@ -93,7 +94,7 @@ def with_settings(
             continue
         option = typer.Option(
             help=field.description,
-            show_default=str(field.default or "none"),
+            show_default="none" if field.default in (None, "") else str(field.default),
             metavar=_METAVARS.get(annotation, "TEXT"),
         )
         parameters.append(
@@ -108,6 +109,31 @@ def with_settings(
     wrapper.__annotations__ = {}
     wrapper.__name__, wrapper.__doc__ = command.__name__, command.__doc__
     return wrapper
+
+
+def _in_words(problem: ErrorDetails) -> str:
+    """Say what is wrong with a setting, under the names that it can be given by."""
+    message = problem["msg"].removeprefix("Value error, ")
+    if not problem["loc"]:
+        return message
+    name = str(problem["loc"][0])
+    return f"--{name.replace('_', '-')} or MINISERVE_{name.upper()}: {message}"
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"miniserve {version('miniserve')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_print_version, help="Say which one."),
+    ] = False,
+) -> None:
+    """What may stand before a command."""
 
 
 @app.command()
@@ -153,5 +179,9 @@ def correct(
 
 
 def main() -> None:
-    """Run the command line."""
-    app()
+    """Run the command line. A full disk or a path that cannot be written is one line, too."""
+    try:
+        app()
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        raise SystemExit(f"miniserve: {where}{error.strerror or error}") from None

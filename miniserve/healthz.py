@@ -13,11 +13,14 @@ def health_router(lifecycle: Lifecycle) -> APIRouter:
     """The routes `/healthz` and `/readyz`."""
     router = APIRouter(tags=["probes"])
 
+    # HEAD too: that is what some load balancers and monitors ask.
+    @router.head("/healthz", include_in_schema=False)
     @router.get("/healthz", summary="Is the process alive?")
     async def healthz() -> Health:
         """200 as long as the event loop turns, whatever the model does."""
         return Health()
 
+    @router.head("/readyz", include_in_schema=False)
     @router.get(
         "/readyz",
         summary="May requests be sent?",

@@ -179,6 +179,7 @@ def run(app: FastAPI, settings: Settings, listener: socket.socket) -> int:
         log_config=None,
         access_log=False,
         server_header=False,
+        ws="none",  # nothing here speaks WebSocket, whatever libraries are installed
         proxy_headers=bool(settings.forwarded_allow_ips),
         forwarded_allow_ips=settings.forwarded_allow_ips or None,
         timeout_graceful_shutdown=_CLOSE_TIMEOUT_S,

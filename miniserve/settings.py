@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
 import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from miniserve.paths import TUTOR_DIR
@@ -32,7 +33,7 @@ class Settings(BaseSettings):
         default=Mode.CONTINUOUS,
         description="How requests share the model: sync, async, static or continuous.",
     )
-    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on.")
     port: int = Field(
         default=8000, ge=0, le=65535, description="Port to listen on; 0 picks a free one."
     )
@@ -75,7 +76,9 @@ class Settings(BaseSettings):
         default=20, ge=1, le=1_000_000, description="Requests that a client may send at once."
     )
     forwarded_allow_ips: str = Field(
-        default="", description="Proxies whose X-Forwarded-For is believed, separated by commas."
+        default="",
+        description="Proxies whose X-Forwarded-For is believed: addresses or networks, with commas "
+        "between them; * for all.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least severe log line: debug, info, warning or error."
@@ -91,6 +94,15 @@ class Settings(BaseSettings):
         min_length=1,
         description="The model's name: on that engine, and in /v1/completions.",
     )
+
+    @field_validator("forwarded_allow_ips")
+    @classmethod
+    def _check_proxies(cls, proxies: str) -> str:
+        """Refuse what uvicorn would take for a name: then no proxy at all would be believed."""
+        for proxy in filter(None, map(str.strip, proxies.split(","))):
+            if proxy != "*":
+                ipaddress.ip_network(proxy)
+        return proxies
 
     @model_validator(mode="after")
     def _check_budget(self) -> Settings:

@@ -157,6 +157,13 @@ async def test_middleware_is_outermost_first() -> None:
         assert (await http.get("/healthz")).headers.get_list("x-tag") == ["inner", "outer"]
 
 
+async def test_a_slash_too_many_is_not_redirected_to_whatever_host_is_claimed() -> None:
+    async with running(create_app(lambda _: FakeClient(), Settings())) as http:
+        answer = await http.post("/correct/", json=BODY, headers={"host": "elsewhere.example"})
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
 def resource(name: str, events: list[str], *, fails: bool = False) -> APIRouter:
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

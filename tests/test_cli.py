@@ -1,6 +1,9 @@
 """The command line: what it says, and that it says it in one line when something is wrong."""
 
+import errno
+import os
 import socket
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +67,10 @@ def test_options_and_variables_become_settings(
     assert settings.engine_process is False
 
 
-def test_a_bad_value_is_one_line(checkpoint: Path) -> None:
-    assert "port" in one_line(invoke("serve", "--port", "70000"))
+def test_a_bad_value_is_one_line_with_the_names_that_it_may_have(checkpoint: Path) -> None:
+    line = one_line(invoke("serve", "--port", "70000"))
+    assert "--port" in line
+    assert "MINISERVE_PORT" in line
     budget = invoke("serve", "--max-num-seqs", "99", "--max-num-batched-tokens", "9")
     assert "max_num_batched_tokens (9)" in one_line(budget)
 
@@ -89,6 +94,20 @@ def test_correct_prints_the_sentence_and_the_reason(checkpoint: Path) -> None:
     corrected, explanation = result.stdout.splitlines()
     assert corrected == "He went to school."
     assert "'went'" in explanation
+
+
+def test_the_version_is_the_package_s() -> None:
+    assert invoke("--version").stdout == f"miniserve {version('miniserve')}\n"
+
+
+def test_what_cannot_be_written_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full_disk() -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "report.json")
+
+    monkeypatch.setattr(cli, "app", full_disk)
+    with pytest.raises(SystemExit) as raised:
+        cli.main()
+    assert raised.value.code == f"miniserve: report.json: {os.strerror(errno.ENOSPC)}"
 
 
 def test_a_broken_rule_is_one_line(checkpoint: Path) -> None:

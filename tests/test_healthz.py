@@ -51,3 +51,12 @@ async def test_readiness_follows_the_engine() -> None:
         dead = await http.get("/readyz")
         assert (dead.status_code, dead.json()["detail"]) == (503, "The engine has died.")
         assert (await http.get("/healthz")).status_code == 200
+
+
+async def test_monitors_may_ask_for_the_head_alone() -> None:
+    client = FakeClient()
+    async with running(create_app(lambda _: client, Settings())) as http:
+        assert (await http.head("/healthz")).status_code == 200
+        assert (await http.head("/readyz")).status_code == 200
+        client.state = EngineStatus(EngineState.FAILED, "The engine has died.")
+        assert (await http.head("/readyz")).status_code == 503

@@ -42,6 +42,9 @@ def test_every_setting_is_described() -> None:
         ("rate_limit_burst", 0),
         ("log_level", "loud"),
         ("engine_url", "ftp://here"),
+        ("host", ""),
+        ("forwarded_allow_ips", "my-proxy"),
+        ("forwarded_allow_ips", "10.0.0.1, 10.0.0.1/8"),
         ("no_such_setting", 1),
     ],
 )
@@ -53,6 +56,11 @@ def test_a_value_out_of_bounds_is_refused_by_name(name: str, value: object) -> N
 def test_the_token_budget_covers_every_slot() -> None:
     with pytest.raises(ValidationError, match="max_num_batched_tokens"):
         Settings(max_num_seqs=64, max_num_batched_tokens=32)
+
+
+@pytest.mark.parametrize("proxies", ["", "*", "10.0.0.1", "10.0.0.0/8, ::1, fd00::/8"])
+def test_proxies_are_addresses_or_networks(proxies: str) -> None:
+    assert Settings(forwarded_allow_ips=proxies).forwarded_allow_ips == proxies
 
 
 def test_settings_do_not_change() -> None:

@@ -348,6 +348,18 @@ def test_two_runs_write_the_same_bytes(tmp_path: Path) -> None:
     assert report["result"]["answered"] == 500
 
 
+@pytest.mark.parametrize(
+    "args", ["--json {folder}/nowhere/x.json", "--json {folder}", "--rate nan", "--max-wait-s inf"]
+)
+def test_what_cannot_be_done_is_said_before_anything_is_simulated(
+    args: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("miniserve.simulator.simulate", None)
+    outcome = CliRunner().invoke(app, ["simulate", *args.format(folder=tmp_path).split()])
+    assert outcome.exit_code == 2
+    assert args.split(maxsplit=1)[0] in outcome.stderr
+
+
 def test_these_numbers_come_out_on_every_machine() -> None:
     result = simulate(Policy(Mode.CONTINUOUS), LENGTHS, COST, n=2000, seed=7).as_dict()
     latency = result["latency_s"]

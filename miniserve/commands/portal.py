@@ -7,7 +7,7 @@ import typer
 from miniserve.cli import fail, with_settings
 from miniserve.model.config import CheckpointError, read_config
 from miniserve.portal import accounts
-from miniserve.portal.application import build_portal
+from miniserve.portal.application import build_portal, make_session_secret
 from miniserve.portal.database import Database, DatabaseError
 from miniserve.portal.settings import PortalSettings
 from miniserve.portal.vault import Vault, VaultError
@@ -24,10 +24,11 @@ def _portal(settings: PortalSettings) -> None:
         if settings.engine_url is None:
             read_config(settings.checkpoint / "config.json")
         with (  # once before the server starts, so that what is wrong is said in one line
-            Vault(settings.vault, settings.split_vault_keys()),
+            Vault(settings.vault, settings.split_vault_keys()) as vault,
             Database(settings.database) as database,
             database.session() as db,
         ):
+            make_session_secret(vault)
             given = settings.admin_password
             made = accounts.ensure_admin(db, given.get_secret_value() if given else None)
         listener = listen(settings.host, settings.port)

@@ -28,7 +28,25 @@ StepCostFile = Annotated[
 LengthsFile = Annotated[
     Path | None, typer.Option(help="JSON of lengths in tokens; default: those of the verb corpus.")
 ]
-JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the numbers here.")]
+
+
+def _in_a_folder(path: Path | None) -> Path | None:
+    """Refuse a file that cannot be made, before the work is done and not after it."""
+    if path is not None and not path.parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {path.parent}")
+    return path
+
+
+JsonFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--json",
+        help="Write the numbers here.",
+        dir_okay=False,
+        writable=True,
+        callback=_in_a_folder,
+    ),
+]
 
 
 def simulate(
@@ -36,15 +54,18 @@ def simulate(
     mode: Annotated[Mode, typer.Option(help="How requests share the model.")] = Mode.CONTINUOUS,
     requests: Annotated[int, typer.Option(min=1, help="How many requests come.")] = 100_000,
     rate: Annotated[
-        float | None, typer.Option(help="Requests per second; default: a share of the capacity.")
+        float | None,
+        typer.Option(
+            min=0.001, max=1e9, help="Requests per second; default: a share of the capacity."
+        ),
     ] = None,
     load: Annotated[
-        float, typer.Option(min=0.001, help="That share, where no rate is given.")
+        float, typer.Option(min=0.001, max=1e3, help="That share, where no rate is given.")
     ] = 0.85,
     seed: Annotated[int, typer.Option(min=0, help="Seed of arrivals and lengths.")] = 0,
     max_num_seqs: Annotated[int, typer.Option(min=1, help="Slots.")] = 16,
     max_wait_s: Annotated[
-        float, typer.Option(min=0.0, help="How long a static batch waits to fill.")
+        float, typer.Option(min=0.0, max=60.0, help="How long a static batch waits to fill.")
     ] = 0.005,
     max_num_batched_tokens: Annotated[
         int, typer.Option(min=1, help="Token budget of a step (continuous).")
@@ -65,8 +86,6 @@ def simulate(
     policy = Policy(mode, max_num_seqs, max_wait_s, max_num_batched_tokens, max_waiting)
     capacity = policy.capacity(what, cost)
     rate = load * capacity if rate is None else rate
-    if rate <= 0:
-        raise typer.BadParameter("--rate must be above 0")
     console = Console(stderr=True)
     with _progress(console, requests) as on_progress:
         result = simulator.simulate(

@@ -40,6 +40,11 @@ _SECRET = "session-secret"
 _SIGN_IN_TRIES = 5
 
 
+def make_session_secret(vault: Vault) -> None:
+    """On the first run, make what cookies are signed with; raises OSError if it cannot be kept."""
+    vault.get_or_make(_SECRET, lambda: secrets.token_urlsafe(32))
+
+
 class Portal:
     """The process-wide handles, in `app.state.portal`: one database, one vault.
 
@@ -61,7 +66,7 @@ class Portal:
         """
         with contextlib.ExitStack() as handles:
             vault = handles.enter_context(self.vault)
-            vault.get_or_make(_SECRET, lambda: secrets.token_urlsafe(32))
+            make_session_secret(vault)
             handles.enter_context(self.database)
             yield
 

@@ -41,6 +41,8 @@ def test_what_is_wrong_is_said_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "vault").write_bytes(Fernet(Fernet.generate_key()).encrypt(b"{}"))
     assert "vault does not open" in one_line(invoke(**files, vault_keys=KEY))
     (tmp_path / "vault").unlink()
+    nowhere = files | {"vault": str(tmp_path / "nowhere" / "vault")}
+    assert "nowhere" in one_line(invoke(**nowhere, vault_keys=KEY))
     nowhere = files | {"database": str(tmp_path / "nowhere" / "db")}
     assert "unable to open" in one_line(invoke(**nowhere, vault_keys=KEY))
 
