@@ -42,8 +42,8 @@ format: setup    ## let ruff format the code
 notebooks: setup ## run every notebook and save it (ONLY=04 for one)
 	$(BIN)/python -m tests.rerun_notebooks $(ONLY)
 
-bench: setup     ## step times beside their floor, then the standard load test in all four modes
-	$(BIN)/python -m miniserve.bench.steps
+bench: setup     ## measure the engine (4 minutes), then the standard load test in all four modes
+	$(BIN)/python -m miniserve.bench.engine $(ARGS)
 	$(BIN)/miniserve bench --standard
 
 CORPUS := $(BIN)/python data/build/make_corpus.py

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
 from miniserve.bench import steps
 from miniserve.bench.steps import PrefillTime, StepTime
+from miniserve.bench.tables import Table, markdown
 from miniserve.model import Checkpoint, load_checkpoint
 from tests.tiny_checkpoint import write_tiny_checkpoint
 
@@ -54,20 +54,10 @@ def test_prefill(tiny: Checkpoint) -> None:
     assert row == PrefillTime(2, 5, 0.05)
 
 
-def test_tables() -> None:
-    decode = [StepTime(16, 64, 1.5e-3, 1e-3, 1.5, 1.4, 1.75)]
-    text = steps.markdown(decode, [PrefillTime(4, 13, 50e-6)])
-    assert "| 16 | 1.50 | 1.00 | 1.50 | 1.40 – 1.75 |" in text
-    assert "| 4 | 13 | 50 |" in text
-
-
-def test_command(directory: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    out = tmp_path / "steps.json"
-    steps.main(
-        ["--checkpoint", str(directory), "--rounds", "2", "--batches", "1", "5", "--json", str(out)]
+def test_rows() -> None:
+    decode = steps.decode_row(StepTime(16, 64, 1.5e-3, 1e-3, 1.5, 1.4, 1.75))
+    assert markdown(Table("", "", [decode])).splitlines()[-1] == (
+        "| 16 | 1.50 | 1.00 | 1.50 (1.40–1.75) |"
     )
-    assert "| batch |" in capsys.readouterr().out
-    numbers = json.loads(out.read_text(encoding="utf-8"))
-    assert [row["batch"] for row in numbers["decode"]] == [1, 5]
-    assert numbers["machine"]["numpy"]
-    assert all(row["step"] > 0 and row["floor"] > 0 for row in numbers["decode"])
+    prefill = steps.prefill_row(PrefillTime(4, 13, 50e-6))
+    assert markdown(Table("", "", [prefill])).splitlines()[-1] == "| 4 | 13 | 50.0 |"

@@ -1,8 +1,7 @@
-"""`miniserve serve` as a process of its own, for a benchmark to load."""
+"""Servers as processes of their own, for a benchmark to load: `miniserve serve`, or another one."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import resource
@@ -11,41 +10,56 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from types import TracebackType
-
-import httpx
+from typing import Self
+from urllib.parse import urlsplit
 
 from miniserve.settings import Mode
 
 _START_TIMEOUT_S = 120.0
 _STOP_TIMEOUT_S = 20.0
+_NAP_S = 0.01
 
 
-class ServeProcess:
-    """A server of one mode on a free port. A context manager: ready inside, gone after.
+class ServerProcess:
+    """A server that says its own address on standard error, as uvicorn does.
+
+    A context manager: ready inside, gone after.
 
     Args:
-        mode: the serving mode.
-        settings: other settings of the server, by name.
+        command: starts the server.
+        environment: variables besides those of this process.
+        ready: the path that answers 200 when requests may come.
+
+    Attributes:
+        url: where it listens, without a path.
+        pid: of the process.
+        ready_after_s: seconds from its start until it was ready.
 
     Raises:
         RuntimeError: the server ended, or was not ready in time; what it wrote is in the message.
     """
 
-    def __init__(self, mode: Mode, **settings: object) -> None:
-        self.mode = mode
+    def __init__(
+        self, command: Sequence[str], environment: Mapping[str, str], *, ready: str = "/readyz"
+    ) -> None:
         self.url = ""
-        given = {"mode": mode.value, "port": 0, **settings}
-        variables = {f"MINISERVE_{name.upper()}": str(value) for name, value in given.items()}
-        self._environment = {"OPENBLAS_NUM_THREADS": "1", **os.environ, **variables}
+        self.pid = 0
+        self.ready_after_s = 0.0
+        self._command = command
+        self._environment = {"OPENBLAS_NUM_THREADS": "1", **os.environ, **environment}
+        self._ready = ready
 
-    def __enter__(self) -> ServeProcess:
+    def __enter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory(prefix="miniserve-bench-")
         self._errors = Path(self._folder.name) / "stderr"
+        began = time.monotonic()
         with self._errors.open("wb") as stderr:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "miniserve", "serve"],
+                self._command,
                 env=self._environment,
                 stdout=subprocess.DEVNULL,  # the access log
                 stderr=stderr,
@@ -55,6 +69,8 @@ class ServeProcess:
         except BaseException:
             self._end()
             raise
+        self.ready_after_s = time.monotonic() - began
+        self.pid = self._process.pid
         return self
 
     def __exit__(
@@ -70,24 +86,49 @@ class ServeProcess:
         while time.monotonic() < deadline and self._process.poll() is None:
             if found := re.search(r" on (http://\S+) ", self._said()):
                 self.url = found[1]
-                with contextlib.suppress(httpx.HTTPError):
-                    if httpx.get(f"{self.url}/readyz", trust_env=False).status_code == 200:
-                        return
-            time.sleep(0.05)
-        raise RuntimeError(f"the server ({self.mode}) is not ready: {self._said()[-1000:]}")
+                if _status(self.url, self._ready) == 200:
+                    return
+            time.sleep(_NAP_S)
+        raise RuntimeError(f"{self._command} is not ready: {self._said()[-1000:]}")
 
     def _said(self) -> str:
         return self._errors.read_text(encoding="utf-8", errors="replace")
 
     def _end(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            self._process.send_signal(signal.SIGTERM)
+        self._process.send_signal(signal.SIGTERM)
         try:
             self._process.wait(_STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait(_STOP_TIMEOUT_S)
         self._folder.cleanup()
+
+
+class ServeProcess(ServerProcess):
+    """`miniserve serve` in one mode, on a free port.
+
+    Args:
+        mode: the serving mode.
+        settings: other settings of the server, by name.
+    """
+
+    def __init__(self, mode: Mode, **settings: object) -> None:
+        self.mode = mode
+        given = {"mode": mode.value, "port": 0, **settings}
+        variables = {f"MINISERVE_{name.upper()}": str(value) for name, value in given.items()}
+        super().__init__([sys.executable, "-m", "miniserve", "serve"], variables)
+
+
+def _status(url: str, path: str) -> int:
+    """The status of a GET; 0 if there is no answer."""
+    connection = HTTPConnection(urlsplit(url).netloc, timeout=5.0)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status
+    except (OSError, HTTPException):
+        return 0
+    finally:
+        connection.close()
 
 
 def raise_file_limit() -> None:

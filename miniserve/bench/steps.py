@@ -4,24 +4,19 @@ The floor is every product with a weight matrix that a decode step needs (querie
 in one, gate and up in one), as `x @ weight` with the weights as they come, and nothing else: no
 attention, no norms, no Python around it. Step and floor are measured in turns, so that whatever
 else the machine does disturbs both alike; medians are reported.
-
-Run it with `python -m miniserve.bench.steps`.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import platform
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass
 from statistics import median, quantiles
 
 import numpy as np
-import threadpoolctl
 
+from miniserve.bench.size import Size
+from miniserve.bench.tables import Cell, Spread, Table
 from miniserve.model import Checkpoint, Llama, load_checkpoint
 from miniserve.model.checkpoint import FloatArray
 from miniserve.paths import TUTOR_DIR
@@ -143,62 +138,36 @@ def measure_prefill(
     return PrefillTime(prompts, tokens, median(seconds[1:]) / (prompts * tokens))
 
 
-def machine() -> dict[str, str]:
-    """What the numbers depend on: processor, Python, NumPy, and the BLAS kernel in use."""
-    blas = [
-        f"{library['internal_api']} {library.get('version')} {library.get('architecture', '')}"
-        for library in threadpoolctl.threadpool_info()
-        if library["user_api"] == "blas"
+def measure(size: Size) -> list[Table]:
+    """Time decode steps beside their floor, and prefill."""
+    checkpoint, clock, rounds = load_checkpoint(TUTOR_DIR), steady_clock(), size.rounds
+    decode = [
+        measure_decode(checkpoint, batch, rounds=rounds, clock=clock) for batch in size.batches
     ]
-    return {
-        "processor": platform.processor() or platform.machine(),
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "blas": ", ".join(blas).strip() or "unknown",
-    }
-
-
-def markdown(decode: Sequence[StepTime], prefill: Sequence[PrefillTime]) -> str:
-    """The two tables."""
-    lines = [
-        "| batch | step, ms | products alone, ms | ratio | quartiles |",
-        "|---|---|---|---|---|",
+    prefill = [
+        measure_prefill(checkpoint, prompts, tokens, rounds=rounds, clock=clock)
+        for prompts, tokens in size.prompts
     ]
-    for row in decode:
-        spread = f"{row.ratio_low:.2f} – {row.ratio_high:.2f}"
-        step, floor = row.step * 1e3, row.floor * 1e3
-        lines.append(f"| {row.batch} | {step:.2f} | {floor:.2f} | {row.ratio:.2f} | {spread} |")
-    lines += ["", "| prompts | tokens each | µs a token |", "|---|---|---|"]
-    for reading in prefill:
-        each = reading.seconds_per_token * 1e6
-        lines.append(f"| {reading.prompts} | {reading.tokens} | {each:.0f} |")
-    return "\n".join(lines)
+    about = (
+        f"Context {decode[0].context}; the products alone are those of the step, done plainly; "
+        f"in turns; medians of {rounds} rounds of {_STEPS_A_ROUND}, of the ratio also quartiles."
+    )
+    return [
+        Table(
+            "A decode step beside its matrix products", about, [decode_row(row) for row in decode]
+        ),
+        Table("Prefill", f"Medians of {rounds} steps.", [prefill_row(row) for row in prefill]),
+    ]
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """The command line."""
-    parser = argparse.ArgumentParser(description="Time the model's steps beside their floor.")
-    parser.add_argument("--checkpoint", type=Path, default=TUTOR_DIR)
-    parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--batches", type=int, nargs="+", default=[1, 2, 4, 8, 16, 32, 64])
-    parser.add_argument("--json", type=Path, help="also write the numbers to this file")
-    given = parser.parse_args(arguments)
-    checkpoint, clock, rounds = load_checkpoint(given.checkpoint), steady_clock(), given.rounds
-    with threadpoolctl.threadpool_limits(1, user_api="blas"):
-        decode = [
-            measure_decode(checkpoint, batch, rounds=rounds, clock=clock) for batch in given.batches
-        ]
-        prefill = [
-            measure_prefill(checkpoint, prompts, tokens, rounds=rounds, clock=clock)
-            for prompts, tokens in ((1, 13), (4, 13), (16, 13), (1, 60))
-        ]
-    print(*(f"{name}: {value}" for name, value in machine().items()), sep="\n", end="\n\n")
-    print(markdown(decode, prefill))
-    if given.json:
-        rows = {"decode": [asdict(row) for row in decode], "prefill": [asdict(r) for r in prefill]}
-        given.json.write_text(json.dumps({"machine": machine()} | rows, indent=2), encoding="utf-8")
+def decode_row(row: StepTime) -> dict[str, Cell]:
+    """A reading as a row of a table."""
+    ratio = Spread(row.ratio, row.ratio_low, row.ratio_high)
+    step, floor = row.step * 1e3, row.floor * 1e3
+    return {"batch": row.batch, "step_ms": step, "products_alone_ms": floor, "ratio": ratio}
 
 
-if __name__ == "__main__":
-    main()
+def prefill_row(row: PrefillTime) -> dict[str, Cell]:
+    """A reading as a row of a table."""
+    each = row.seconds_per_token * 1e6
+    return {"prompts": row.prompts, "tokens_each": row.tokens, "a_token_us": each}
