@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from data.build.corpus.frame_parser import parse
+from data.build.corpus.frame_errors import FrameErrors
+from data.build.corpus.frame_joins import joinable, tense
+from data.build.corpus.frame_parser import Frame, frames, parse
 from data.build.corpus.inflect import add_ed, add_ing, add_s, doubles, irregular, irregular_table
 from data.build.corpus.sentence import Style, W, is_an, render
+from data.build.corpus.splits import forbidden
 
 ROOT = Path(__file__).parents[1]
 VERBS = ROOT / "data" / "verbs"
@@ -260,3 +263,46 @@ def test_a_frame_names_its_marker_and_its_marks() -> None:
     ]
     with pytest.raises(ValueError, match="unknown form"):
         parse("He [go|perfect] home.")
+
+
+def all_frames() -> list[Frame]:
+    return [f for name, rows in frames().items() if not name.startswith("!") for f in rows]
+
+
+def test_a_base_form_after_to_has_its_to() -> None:
+    for f in all_frames():
+        for i, p in enumerate(f.pieces):
+            if p.form == "base-to":
+                assert "to" in [q.text.lower() for q in f.pieces[:i]], f.source
+
+
+def test_nothing_is_broken_in_the_frames() -> None:
+    assert not frames()["!broken"]
+
+
+def test_frames_are_joined_only_within_a_tense() -> None:
+    assert joinable(parse("She [read|pres3] the {paper|n}."))
+    assert not joinable(parse("[Do|do3:Does] she [read|base-did] the {paper|n}?"))
+    assert not joinable(parse('He [say|past], "Go home."'))
+    assert not joinable(parse("When I [sleep|pres], I [snore|pres]."))
+    assert tense(parse("We [see|past] a {fox|n}.")) == "past"
+    assert tense(parse("We [see|pres] a {fox|n}.")) == "pres"
+    assert tense(parse("I [think|pres] he [leave|past].")) == ""
+
+
+def test_put_and_hurt_are_present_only_beside_another_present() -> None:
+    for line, sure in (
+        ("My {knee|n} [hurt|pres3] when I [run|pres].", True),
+        ("She [put|pres3] the {cup|n} on the {table|n}.", False),
+        ("It [cost|pres3] a lot, and it [break|pres3].", False),
+    ):
+        f = parse(line)
+        at = next(i for i, p in enumerate(f.pieces) if p.form)
+        assert FrameErrors.in_present(f, at) is sure
+
+
+def test_the_generator_leaves_out_every_test_sentence() -> None:
+    out = forbidden(VERBS, generated=True)
+    for split in SPLITS[1:]:
+        assert all(reduced(r["sentence"]) in out for r in rows(split)[:50])
+    assert reduced(rows(SPLITS[1])[0]["sentence"]) not in forbidden(VERBS)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from .be_clauses import BeClauses
 from .forms import Retry
 from .lexicon import Entry
+from .passives import Passives
 from .sentence import NP, Token
 from .specs import NESTED, Spec
 from .times import past_time, time_for
 
 
-class Clauses(BeClauses):
+class Clauses(Passives):
     """Draws clauses."""
 
     def clause(self, spec: Spec, subj: NP | None = None, time: bool = True) -> list[Token]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from .frame_errors import FrameErrors
-from .frame_parser import STARTS, Frame, Piece, joinable, joinables, plain_past, tense
+from .frame_joins import STARTS, joinable, joinables, tense
+from .frame_parser import Frame, Piece, plain_past
 from .long_shapes import LEADS
 from .sentence import Token
 from .specs import KEEP_VERBS
