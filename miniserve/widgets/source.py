@@ -17,7 +17,7 @@ def show_source(what: Any) -> Markdown:
     notebook cannot show code that the package no longer has.
     """
     source = textwrap.dedent(inspect.getsource(what)).rstrip()
-    file = Path(inspect.getfile(what))
+    file = Path(inspect.getfile(inspect.unwrap(what)))  # past a decorator such as contextmanager
     package = Path(__file__).parent.parent
     where = file.relative_to(package.parent) if file.is_relative_to(package) else file.name
     text = f"`{Path(where).as_posix()}`\n\n```python\n{source}\n```"
