@@ -30,12 +30,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from miniserve.kv_blocks import KVBlocks, blocks_for
 from miniserve.scheduler import ContinuousScheduler, Request, RequestStatus, SchedulerOutput
-
-
-def blocks_for(num_tokens: int, block_size: int) -> int:
-    """Blocks that hold `num_tokens` tokens: the last one may be part empty."""
-    return -(-num_tokens // block_size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +92,13 @@ class FeatureScheduler(ContinuousScheduler):
         self.num_discarded_tokens = 0
         self.num_cached_tokens = 0
         self._prefix_ready = False
-        self._held: dict[str, int] = {}  # blocks of its own that each running request holds
-        self._shared: dict[str, int] = {}  # blocks of the prefix that it reads
-        self._num_held = 0
+        self._blocks = KVBlocks(features.num_blocks - features.prefix_blocks)
+        self._shared: dict[str, int] = {}  # blocks of the prefix that each running request reads
 
     @property
     def num_free_blocks(self) -> int:
         """Blocks that nobody holds."""
-        return self.features.num_blocks - self.features.prefix_blocks - self._num_held
+        return self._blocks.num_free
 
     def add_request(self, request: Request) -> None:
         """Queue a request.
@@ -183,14 +178,9 @@ class FeatureScheduler(ContinuousScheduler):
         """Hold the blocks that a request's next `count` tokens need; False if too few are free."""
         features, name = self.features, request.request_id
         tokens = request.num_computed_tokens + count if features.paged else features.max_model_len
-        needed = blocks_for(tokens, features.block_size) - self._shared.get(name, 0)
-        more = needed - self._held.get(name, 0)
-        if more > self.num_free_blocks:
-            return False
-        if more > 0:
-            self._held[name] = needed
-            self._num_held += more
-        return True
+        return self._blocks.grow(
+            name, blocks_for(tokens, features.block_size) - self._shared.get(name, 0)
+        )
 
     def _admit_if_it_fits(self, now: float, budget: int) -> tuple[Request, int] | None:
         """Admit the first of the waiting; None if there are too few blocks.
@@ -234,7 +224,7 @@ class FeatureScheduler(ContinuousScheduler):
         self.waiting.move_to_end(request.request_id, last=False)
 
     def _release(self, request: Request) -> None:
-        self._num_held -= self._held.pop(request.request_id, 0)
+        self._blocks.release(request.request_id)
         self._shared.pop(request.request_id, None)
 
     def _finish(self, request: Request, status: RequestStatus, now: float) -> None:

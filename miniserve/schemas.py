@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
-from miniserve.tutor import MAX_SENTENCE_LENGTH, check_sentence
+from miniserve.tutor import EXAMPLE_SENTENCE, MAX_SENTENCE_LENGTH, check_sentence
 
 #: A sentence that has passed the rules, trimmed. The schema states the length; the rules say the
 #: rest.
@@ -28,7 +28,7 @@ Sentence = Annotated[
 class CorrectionRequest(BaseModel):
     """A sentence to correct."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"sentence": "He goed to school."}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"sentence": EXAMPLE_SENTENCE}]})
 
     sentence: Sentence
 

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from miniserve.features import Features, FeatureScheduler, blocks_for
+from miniserve.features import Features, FeatureScheduler
+from miniserve.kv_blocks import blocks_for
 from miniserve.scheduler import ContinuousScheduler, Request, Scheduler, SchedulerOutput
 from miniserve.stepcost import StepCost
 from miniserve.trace import StepRecord
@@ -39,9 +40,13 @@ class Watched(FeatureScheduler):
             assert max(kept) <= min(preempted)
             assert all(r in before for r in self.running)  # nobody is admitted in such a step
         assert self.num_free_blocks >= 0
-        assert self._num_held == sum(self._held.values())
+        held = self._blocks.held
+        assert (
+            self.num_free_blocks + sum(held.values())
+            == features.num_blocks - features.prefix_blocks
+        )
         running = {r.request_id for r in self.running}
-        assert set(self._held) == running
+        assert set(held) == running
         assert not running & set(self.waiting)
         slots = [r.slot for r in self.running]
         assert None not in slots
@@ -51,8 +56,8 @@ class Watched(FeatureScheduler):
         for r, count in zip(output.requests, output.num_tokens, strict=True):
             assert r.request_id in running
             assert count >= 1
-            held = self._held[r.request_id] + self._shared[r.request_id]
-            assert held >= blocks_for(r.num_computed_tokens + count, features.block_size)
+            blocks = held[r.request_id] + self._shared[r.request_id]
+            assert blocks >= blocks_for(r.num_computed_tokens + count, features.block_size)
         if features.chunked_prefill:
             assert sum(output.num_tokens) <= self.max_num_batched_tokens
         return output
@@ -139,11 +144,6 @@ def replace_request(r: Request) -> Request:
 
 
 # --- by hand --------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("tokens", "blocks"), [(0, 0), (1, 1), (16, 1), (17, 2)])
-def test_blocks(tokens: int, blocks: int) -> None:
-    assert blocks_for(tokens, 16) == blocks
 
 
 def test_preemption_by_hand() -> None:

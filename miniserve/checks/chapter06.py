@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from miniserve.checks.cases import Case, Report, check_cases
-from miniserve.features import blocks_for
+from miniserve.kv_blocks import blocks_for
 
 Admit = Callable[[Sequence[int], int, int], int]
 
