@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help setup lab test lint format notebooks bench soak data lock clean
+.PHONY: help setup lab test lint format notebooks pictures bench soak data lock clean
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+: .*##|^[a-z-]+:  +##' $(MAKEFILE_LIST) | sed -E 's/:.*## / — /'
@@ -41,6 +41,9 @@ format: setup    ## let ruff format the code
 
 notebooks: setup ## run every notebook and save it (ONLY=04 for one)
 	$(BIN)/python -m tests.rerun_notebooks $(ONLY)
+
+pictures: setup  ## make the README's pictures of the panels (needs Chromium)
+	$(BIN)/python -m tests.browser.pictures
 
 bench: setup     ## measure the engine (4 minutes), then the standard load test in all four modes
 	$(BIN)/python -m miniserve.bench.engine $(ARGS)

@@ -59,6 +59,11 @@ def test_html_becomes_lines() -> None:
     assert text_of("<table><tr><td>1</td></tr></table>") == "1"
 
 
+def test_a_table_keeps_its_columns() -> None:
+    table = "<table><tr><th>p50</th><th>p95</th></tr><tr><td>7 ms</td><td>12 ms</td></tr></table>"
+    assert words(ipywidgets.HTML(table)) == ["p50   p95  ", "7 ms  12 ms"]
+
+
 def test_nothing_to_draw() -> None:
     assert sketch(ipywidgets.VBox([ipywidgets.HTML("")])) is None
 

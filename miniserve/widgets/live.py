@@ -100,10 +100,14 @@ class LivePanel(Panel):
 
 
 class Notice:
-    """One line of text under a panel that screen readers read out when it changes."""
+    """One line of text under a panel that screen readers read out when it changes.
 
-    def __init__(self) -> None:
-        self.widget = ipywidgets.HTML(layout=ipywidgets.Layout(min_height="26px", width="auto"))
+    `rare`: it is empty as a rule, so that no room is kept for it.
+    """
+
+    def __init__(self, *, rare: bool = False) -> None:
+        layout = ipywidgets.Layout(min_height="0" if rare else "26px", width="auto")
+        self.widget = ipywidgets.HTML(layout=layout)
         self.say("")
 
     def say(self, words: str, *, warning: bool = False) -> None:

@@ -60,7 +60,7 @@ class PlanPanel(LivePanel):
         self.assessment = self._assess(self.controls.setting)
         self._canvas = Canvas(_layout(self._highest), [_EMPTY] * 5, label=title)
         self._words = ipywidgets.HTML(layout=ipywidgets.Layout(width="100%"))
-        self._notice = Notice()
+        self._notice = Notice(rare=True)
         parts = [self.controls.widget, self._canvas.widget, self._words, self._notice.widget]
         super().__init__(framed(*parts, title=title), name="plan", text=f"Plan panel: {title}")
         self._draw()

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import ipywidgets
 
 from miniserve.widgets.panel import Panel
+from miniserve.widgets.style import framed
 
 
 class Predict(Panel):
@@ -38,12 +39,10 @@ class Predict(Panel):
         self._said = ipywidgets.HTML()
         self._choice.observe(self._on_choice, names="value")
         self._button.on_click(self._on_commit)
-        root = ipywidgets.VBox(
-            [
-                ipywidgets.HTML(f"<b>Predict.</b> {html.escape(question)}"),
-                self._choice,
-                ipywidgets.HBox([self._button, self._said]),
-            ]
+        root = framed(
+            ipywidgets.HTML(f"<b>Predict.</b> {html.escape(question)}"),
+            self._choice,
+            ipywidgets.HBox([self._button, self._said]),
         )
         lines = [f"Predict: {question}", *(f"  ( ) {option}" for option in self.options)]
         super().__init__(root, name="predict", text="\n".join(lines))

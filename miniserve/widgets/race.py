@@ -181,7 +181,8 @@ class Race(LivePanel):
         elif self._ran:
             self._notice.say("Finished.")
         else:
-            self._notice.say("A computed race. Press Run for a measured one.")
+            computed = "A computed race. Press Run for a measured one."
+            self._notice.say(computed if self._preview else "Press Run to start the race.")
 
 
 class Replay(LivePanel):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import itertools
 import re
 import textwrap
 from collections.abc import Iterator
@@ -24,11 +25,12 @@ _BOX = {"boxstyle": "round,pad=0.35", "facecolor": "none", "edgecolor": TEXT, "l
 
 @dataclass(frozen=True)
 class Piece:
-    """A few words of a row: plain, bold, or in a box, as the label of a button is."""
+    """A few words of a row: plain, bold, in a box as the label of a button is, or of a table."""
 
     words: str
     boxed: bool = False
     bold: bool = False
+    table: bool = False
 
 
 Row = list[Piece]
@@ -55,6 +57,7 @@ def sketch(root: ipywidgets.Widget) -> Figure | None:
                 fontsize=10,
                 color=TEXT,
                 weight="bold" if piece.bold else "normal",
+                family="monospace" if piece.table else "sans-serif",
                 va="center",
                 bbox=_BOX if piece.boxed else None,
             )
@@ -65,8 +68,14 @@ def sketch(root: ipywidgets.Widget) -> Figure | None:
 def rows_of(widget: Any) -> Iterator[Row]:
     """Say what stands on the page, row by row; a figure, of which nothing is known here, is not."""
     if isinstance(widget, ipywidgets.HTML):
-        for words in text_of(widget.value).splitlines():
-            yield from ([Piece(line)] for line in _wrapped(words))
+        lines = text_of(widget.value).splitlines()
+        widths = _column_widths(lines)
+        for words in lines:
+            if "\t" in words:
+                cells = zip(words.split("\t"), widths, strict=False)
+                yield [Piece("  ".join(cell.ljust(width) for cell, width in cells), table=True)]
+            else:
+                yield from ([Piece(line)] for line in _wrapped(words))
     elif isinstance(widget, ipywidgets.RadioButtons):
         for option in widget.options:
             mark = "●" if option == widget.value else "○"
@@ -83,8 +92,9 @@ def rows_of(widget: Any) -> Iterator[Row]:
 
 
 def text_of(source: str) -> str:
-    """Return the words of a piece of HTML, with line breaks where a page would have them."""
+    """Return the words of a piece of HTML: lines as on a page, cells of a table apart by tabs."""
     words = re.sub(r"<style>.*?</style>", "", source, flags=re.DOTALL)
+    words = re.sub(r"(</t[dh]>)\s*(?=<t[dh])", "\t", words)
     words = re.sub(r"<br\s*/?>|</(?:div|p|tr|li)>", "\n", words)
     words = html.unescape(re.sub(r"<[^>]*>", "", words)).replace("\u2003", "    ")
     return "\n".join(line.rstrip() for line in words.splitlines() if line.strip())
@@ -123,6 +133,12 @@ def _control(widget: Any) -> Row:
     mark = " ▾" if isinstance(widget, ipywidgets.Dropdown) else ""
     named = [Piece(label)] if label else []
     return [*named, Piece(f"{value:g}" if isinstance(value, float) else f"{value}{mark}", True)]
+
+
+def _column_widths(lines: list[str]) -> list[int]:
+    rows = [line.split("\t") for line in lines if "\t" in line]
+    columns = itertools.zip_longest(*rows, fillvalue="")
+    return [max(len(cell) for cell in column) for column in columns]
 
 
 def _length(row: Row) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -44,6 +45,24 @@ class Track:
     num_slots: int
     origin: float
     x: XAxis
+
+    @functools.cached_property
+    def names(self) -> list[str]:
+        """The request's name for the longest of its blocks, and nothing for the others."""
+        longest: dict[str, int] = {}
+        for index, block in enumerate(self.blocks):
+            best = longest.get(block.request_id)
+            if block.kind != "padding" and (
+                best is None or self._length(index) > self._length(best)
+            ):
+                longest[block.request_id] = index
+        return [
+            block.request_id if longest.get(block.request_id) == index else ""
+            for index, block in enumerate(self.blocks)
+        ]
+
+    def _length(self, index: int) -> float:
+        return self.ends[index] - self.starts[index]
 
     @property
     def end(self) -> float:
@@ -103,10 +122,7 @@ def track_trace(track: Track, number: int, until: float = math.inf) -> Spec:
         "base": list(track.starts),
         "y": [block.slot for block in track.blocks],
         "width": 0.84,
-        "text": [
-            "" if empty else block.request_id
-            for block, empty in zip(track.blocks, padding, strict=True)
-        ],
+        "text": track.names,
         "textposition": "inside",
         "insidetextanchor": "middle",
         "textangle": 0,

@@ -24,8 +24,8 @@ def timeline_still(tracks: Sequence[Track], span: tuple[float, float]) -> Figure
     )
     wide = span[1] - span[0]
     for axis, track in zip(axes[:, 0], tracks, strict=True):
-        for block, start, end, colour in zip(
-            track.blocks, track.starts, track.ends, track.colours, strict=True
+        for block, name, start, end, colour in zip(
+            track.blocks, track.names, track.starts, track.ends, track.colours, strict=True
         ):
             if start >= span[1]:
                 continue
@@ -40,15 +40,11 @@ def timeline_still(tracks: Sequence[Track], span: tuple[float, float]) -> Figure
                 hatch="////" if empty else None,
                 linewidth=0.5,
             )
-            if (
-                not empty
-                and end <= span[1]
-                and (end - start) / wide > 0.012 * (1 + len(block.request_id))
-            ):
+            if name and end <= span[1] and (end - start) / wide > 0.012 * (1 + len(name)):
                 axis.text(
                     (start + end) / 2,
                     block.slot,
-                    block.request_id,
+                    name,
                     ha="center",
                     va="center",
                     fontsize=8,

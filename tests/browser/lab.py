@@ -175,6 +175,11 @@ class NotebookPage:
                 && !document.getElementById('jupyterlab-splash')""",
             arg=light,
         )
+        self.wait_for(
+            "figures as wide as their panels",
+            """() => [...document.querySelectorAll('.miniserve-panel .main-svg')].every(
+                svg => svg.clientWidth <= svg.closest('.miniserve-panel').clientWidth)""",
+        )
 
     def errors(self) -> list[str]:
         """What went wrong in the cells, read from the notebook itself: far cells are not drawn."""
@@ -274,10 +279,12 @@ class Opener:
         opened.open(notebook)
         return opened
 
-    def cells(self, name: str, cells: list[str], *, width: int = 900) -> NotebookPage:
+    def cells(
+        self, name: str, cells: list[str], *, width: int = 900, height: int = 1100
+    ) -> NotebookPage:
         """Write a notebook of code cells and open it."""
         write_notebook(self.lab.root / f"{name}.ipynb", cells)
-        return self(f"{name}.ipynb", width=width)
+        return self(f"{name}.ipynb", width=width, height=height)
 
     def report(self, name: str) -> str:
         """Save what is seen of each open page, and say how it stands with it."""

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any
 
 START_S = 120.0
-REST_S = 20.0
+REST_S = 60.0
 TOKEN = "browser-tests"
 
 
