@@ -25,11 +25,11 @@ from miniserve.bench import (
     machine,
     null_route,
     offline,
-    open_loop,
     report,
     scheduling,
 )
 from miniserve.bench.direct import run_direct
+from miniserve.bench.open_loop_tables import Added, Run, tables
 from miniserve.bench.serving import ServerProcess
 from miniserve.bench.size import QUICK, Size
 from miniserve.bench.tables import Spread, Table, heading, markdown, text
@@ -211,24 +211,28 @@ def a_run(seconds: float, n: int = 400, status: int = 200) -> Summary:
     )
 
 
-def test_the_open_loops_tables_pair_what_belongs_together() -> None:
+def test_the_open_loops_tables_group_the_runs_by_load() -> None:
     predicted = Prediction(Policy(), 400, 0.010, 0.011, 0.020, 0.018)
-    pairs = [
-        open_loop.Pair(0.8, 80.0, a_run(0.050), a_run(0.040), predicted),
-        open_loop.Pair(0.5, 50.0, a_run(0.030), a_run(0.029), predicted),
-        open_loop.Pair(0.5, 50.0, a_run(0.033), a_run(0.030), predicted),
+    runs = [
+        Run(0.8, 80.0, a_run(0.050), predicted),
+        Run(0.5, 50.0, a_run(0.030), predicted),
+        Run(0.5, 50.0, a_run(0.033), predicted),
     ]
-    latency, added, side_by_side = open_loop.tables(pairs, Spread(100.0, 99.0, 101.0), Size())
-    assert "saturation 100 (99–101) corrections/s" in latency.about
+    added = [Added(0.020, 0.0205 + 0.0005 * i) for i in range(5)]
+    saturation = Spread(100.0, 99.0, 101.0)
+    most, adds, latency, side_by_side = tables(runs, added, saturation, None, Size())
+    assert most.rows[0]["corrections_per_s"] == saturation
+    assert [text(asdict(row["p50_ms"])) for row in adds.rows] == [  # type: ignore[arg-type]
+        "20.0 (20.0–20.0)",
+        "21.5 (21.0–22.0)",
+        "1.50 (1.00–2.00)",
+    ]
     assert [row["load"] for row in latency.rows] == ["50%", "80%"]
     assert [text(asdict(row["p95_ms"])) for row in latency.rows] == [  # type: ignore[arg-type]
         "31.5 (30.0–33.0)",
         "50.0 (50.0–50.0)",
     ]
     assert latency.rows[0]["p99_ms"] is None  # 400 requests are too few
-    assert text(asdict(added.rows[0]["added_to_p50_ms"])) == (  # type: ignore[arg-type]
-        "2.00 (1.00–3.00)"
-    )
     assert side_by_side.rows[1]["error_of_p95"] == "-10%"
 
 

@@ -1,82 +1,60 @@
 """Latency under open-loop load: over HTTP, straight to the engine, and as the simulator predicts.
 
-*Saturation* is what the server answers a second when 4 users a slot send without a pause. At shares
-of it, each stretch of the standard load goes to `miniserve serve` and, in turns, to the same engine
-in a process of its own but without HTTP. The difference is what HTTP adds. The second run also
-leaves a trace of steps, from which the simulator predicts the first one.
+1. *Saturation*: what the server answers a second when 4 users a slot send without a pause.
+2. *Without HTTP*: the same sentences straight to the same engine, all at once. That tells the
+   engine's own throughput, and how long each prompt and answer is.
+3. *What HTTP adds*: short stretches of the standard load at half the saturation, to the engine
+   and to the server in turns, so that whatever else the machine does disturbs both alike.
+4. *Latency*: whole traces over HTTP, at shares of the saturation. The simulator predicts each of
+   these runs from the step cost in 3, the lengths in 2, and the moments of sending.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
-from statistics import median
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
+
+import numpy as np
 
 from miniserve.bench.direct import run_direct
 from miniserve.bench.offline import STANDARD_LOAD
+from miniserve.bench.open_loop_tables import Added, Run, tables
 from miniserve.bench.serving import ServeProcess, raise_file_limit
 from miniserve.bench.size import Size
 from miniserve.bench.standard import stretches
-from miniserve.bench.tables import Cell, Spread, Table
+from miniserve.bench.tables import Spread, Table
 from miniserve.engine import BatchingClient
-from miniserve.latency import Percentile, Summary
 from miniserve.loadtest import LoadResult, Target, Trace, run_closed_loop, run_open_loop
 from miniserve.serve import open_client
 from miniserve.settings import Mode, Settings
 from miniserve.simulator import Policy
-from miniserve.simulator.prediction import Prediction, cost_of_run, lengths_of_trace, predict
+from miniserve.simulator.prediction import (
+    Pair,
+    cost_of_run,
+    lengths_of_trace,
+    predict,
+)
+from miniserve.stepcost import StepCost
 from miniserve.trace import StepRecord
 
 _USERS_A_SLOT = 4
+_HALF = 0.5
 _TIMEOUT_S = 30.0
 _MAX_IN_FLIGHT = 8192
-
-
-@dataclass(frozen=True)
-class Pair:
-    """One trace at one rate: over HTTP and straight to the engine, and the prediction."""
-
-    share: float
-    rate: float
-    http: Summary
-    direct: Summary
-    predicted: Prediction
-
-
-async def compare(
-    server: ServeProcess, engine: BatchingClient, trace: Trace, run_id: str, overhead_s: float
-) -> tuple[LoadResult, LoadResult, Prediction]:
-    """Send a trace to both, and predict the first run from what the second one's steps took."""
-    steps: list[StepRecord] = []
-    engine.listeners.append(steps.append)
-    try:
-        direct = await run_direct(engine, trace, run_id=run_id)
-    finally:
-        engine.listeners.remove(steps.append)
-    http = await run_open_loop(
-        server.url, trace, timeout_s=_TIMEOUT_S, max_in_flight=_MAX_IN_FLIGHT, run_id=run_id
-    )
-    policy = Policy(Mode.CONTINUOUS, engine.max_num_seqs)
-    cost = cost_of_run(steps)
-    return (
-        http,
-        direct,
-        predict(http.measured, lengths_of_trace(steps), cost, policy, overhead_s=overhead_s),
-    )
+_MAX_WAITING = 4096
 
 
 async def measure(size: Size) -> list[Table]:
-    """Find the saturation, then compare at each share of it."""
+    """Measure in the order above."""
     raise_file_limit()
-    settings = Settings(mode=Mode.CONTINUOUS, max_num_seqs=size.max_num_seqs, max_waiting=4096)
-    traces = stretches(Trace.load(STANDARD_LOAD), size.load_requests)[: size.load_traces]
-    users = _USERS_A_SLOT * size.max_num_seqs
-    pairs = []
+    slots = size.max_num_seqs
+    settings = Settings(mode=Mode.CONTINUOUS, max_num_seqs=slots, max_waiting=_MAX_WAITING)
+    whole = Trace.load(STANDARD_LOAD)
+    traces = stretches(whole, size.load_requests)[: size.load_traces]
+    short = stretches(whole, size.added_requests)[: size.added_stretches]
     async with AsyncExitStack() as stack:
         server = stack.enter_context(
-            ServeProcess(Mode.CONTINUOUS, max_num_seqs=size.max_num_seqs, max_waiting=4096)
+            ServeProcess(Mode.CONTINUOUS, max_num_seqs=slots, max_waiting=_MAX_WAITING)
         )
         engine = open_client(settings)
         assert isinstance(engine, BatchingClient)
@@ -84,94 +62,81 @@ async def measure(size: Size) -> list[Table]:
         stack.push_async_callback(engine.stop)
         null = Target(server.url, "/healthz", "GET", None)
         idle = await run_closed_loop(null, ["-"], 1, n=5 * size.null_requests)
+
+        users = _USERS_A_SLOT * slots
         floods = [
             await run_closed_loop(server.url, trace.sentences, users, n=len(trace.sentences))
             for trace in traces
         ]
         saturation = Spread.of(flood.summary().throughput_rps for flood in floods)
         assert saturation is not None
+        lengths, alone = await _lengths(engine, traces)
+        added, cost = await _added(server, engine, short, _HALF * saturation.median)
+        runs = []
         for number, trace in enumerate(traces):
             for share in size.shares:
                 rate = share * saturation.median
-                http, direct, predicted = await compare(
-                    server,
-                    engine,
-                    trace.at_rate(rate),
-                    f"{share}-{number}",
-                    idle.summary().p50.value,
+                result = await _over_http(server, trace.at_rate(rate), f"{share}-{number}")
+                known = {f"{share}-{number}-{i}": pair for i, pair in enumerate(lengths[number])}
+                predicted = predict(
+                    result.measured,
+                    known,
+                    cost,
+                    Policy(Mode.CONTINUOUS, slots),
+                    overhead_s=idle.summary().p50.value,
                 )
-                pairs.append(Pair(share, rate, http.summary(), direct.summary(), predicted))
-    return tables(pairs, saturation, size)
+                runs.append(Run(share, rate, result.summary(), predicted))
+    return tables(runs, added, saturation, alone, size)
 
 
-def tables(pairs: Sequence[Pair], saturation: Spread, size: Size) -> list[Table]:
-    """The latencies, what HTTP adds to them, and what was predicted."""
-    shares = sorted({pair.share for pair in pairs})
-    groups = [[pair for pair in pairs if pair.share == share] for share in shares]
-    about = (
-        f"`miniserve serve`, continuous mode, {size.max_num_seqs} slots; saturation "
-        f"{saturation.median:.0f} ({saturation.low:.0f}–{saturation.high:.0f}) corrections/s; "
-        f"traces of {size.load_requests} requests, Poisson arrivals, latency from the intended "
-        f"moment; median (lowest–highest) of {len(groups[0])}."
+async def _over_http(server: ServeProcess, trace: Trace, run_id: str) -> LoadResult:
+    return await run_open_loop(
+        server.url, trace, timeout_s=_TIMEOUT_S, max_in_flight=_MAX_IN_FLIGHT, run_id=run_id
     )
-    added = (
-        "The same traces straight to the same engine (a process of its own), without HTTP. "
-        "What HTTP adds is the difference of the two percentiles, trace by trace."
-    )
-    predicted = (
-        "The simulator runs the arrivals and lengths of the HTTP runs with the step cost of the "
-        "runs without HTTP, and adds the p50 of a null route. What it predicts, it has not seen."
-    )
-    return [
-        Table("Open-loop latency over HTTP", about, [_latency_row(group) for group in groups]),
-        Table("What HTTP adds to a correction", added, [_added_row(group) for group in groups]),
-        Table("Predicted beside measured", predicted, [_predicted_row(group) for group in groups]),
-    ]
 
 
-def _load(group: Sequence[Pair]) -> dict[str, Cell]:
-    return {"load": f"{group[0].share:.0%}", "offered_per_s": group[0].rate}
+async def _lengths(
+    engine: BatchingClient, traces: Sequence[Trace]
+) -> tuple[list[list[Pair]], Spread | None]:
+    """(Prompt, output) tokens of each request of each trace, and the engine's requests/s."""
+    found, rates = [], []
+    for number, trace in enumerate(traces):
+        count = len(trace.sentences)
+        with _recorded(engine) as steps:
+            flood = await run_direct(
+                engine, Trace(np.zeros(count), trace.sentences), run_id=str(number)
+            )
+        known = lengths_of_trace(steps)
+        found.append([known[f"{number}-{i}"] for i in range(count)])
+        rates.append(flood.summary().throughput_rps)
+    return found, Spread.of(rates)
 
 
-def _latency_row(group: Sequence[Pair]) -> dict[str, Cell]:
-    runs = [pair.http for pair in group]
-    invalid = sum(not run.valid for run in runs)
-    return {
-        **_load(group),
-        "p50_ms": Spread.of((_quoted(run.p50) for run in runs), 1e3),
-        "p95_ms": Spread.of((_quoted(run.p95) for run in runs), 1e3),
-        "p99_ms": Spread.of((_quoted(run.p99) for run in runs), 1e3),
-        "not_answered": str(sum(run.offered - run.answered for run in runs)),
-        "valid": "yes" if not invalid else f"{len(runs) - invalid} of {len(runs)}",
-    }
+async def _added(
+    server: ServeProcess, engine: BatchingClient, short: Sequence[Trace], rate: float
+) -> tuple[list[Added], StepCost]:
+    """Each stretch to both, in turns; and what the steps without HTTP cost."""
+    added = []
+    with _recorded(engine) as steps:
+        for number, trace in enumerate(short):
+            timed = trace.at_rate(rate)
+            run_id = f"short-{number}"
+            if number % 2:
+                http = await _over_http(server, timed, run_id)
+                direct = await run_direct(engine, timed, run_id=run_id)
+            else:
+                direct = await run_direct(engine, timed, run_id=run_id)
+                http = await _over_http(server, timed, run_id)
+            added.append(Added(direct.summary().p50.value, http.summary().p50.value))
+    return added, cost_of_run(steps)
 
 
-def _added_row(group: Sequence[Pair]) -> dict[str, Cell]:
-    p50 = [(pair.http.p50.value, pair.direct.p50.value) for pair in group]
-    p95 = [(_quoted(pair.http.p95), _quoted(pair.direct.p95)) for pair in group]
-    return {
-        **_load(group),
-        "without_p50_ms": Spread.of((direct for _, direct in p50), 1e3),
-        "added_to_p50_ms": Spread.of((http - direct for http, direct in p50), 1e3),
-        "without_p95_ms": Spread.of((direct for _, direct in p95), 1e3),
-        "added_to_p95_ms": Spread.of(
-            (None if a is None or b is None else a - b for a, b in p95), 1e3
-        ),
-    }
-
-
-def _predicted_row(group: Sequence[Pair]) -> dict[str, Cell]:
-    made = [pair.predicted for pair in group]
-    return {
-        **_load(group),
-        "measured_p50_ms": Spread.of((one.measured_p50 for one in made), 1e3),
-        "predicted_p50_ms": Spread.of((one.predicted_p50 for one in made), 1e3),
-        "measured_p95_ms": Spread.of((one.measured_p95 for one in made), 1e3),
-        "predicted_p95_ms": Spread.of((one.predicted_p95 for one in made), 1e3),
-        "error_of_p95": f"{median(one.error_p95 for one in made):+.0%}",
-    }
-
-
-def _quoted(percentile: Percentile) -> float | None:
-    """The value, if enough samples lie beyond it."""
-    return percentile.value if percentile.quotable and not math.isnan(percentile.value) else None
+@contextmanager
+def _recorded(engine: BatchingClient) -> Iterator[list[StepRecord]]:
+    """The step records of what the engine does meanwhile."""
+    steps: list[StepRecord] = []
+    engine.listeners.append(steps.append)
+    try:
+        yield steps
+    finally:
+        engine.listeners.remove(steps.append)

@@ -22,9 +22,11 @@ class Size:
     shares: tuple[float, ...] = (0.5, 0.8)
     load_requests: int = 1000
     load_traces: int = 3
+    added_requests: int = 150
+    added_stretches: int = 12
     connections: int = 32
-    cross_check_s: float = 4.0
-    cross_checks: int = 3
+    cross_check_s: float = 2.0
+    cross_checks: int = 6
     starts: int = 5
 
 
@@ -40,6 +42,8 @@ QUICK = Size(
     null_requests=5,
     load_requests=40,
     load_traces=1,
+    added_requests=20,
+    added_stretches=2,
     connections=4,
     cross_check_s=1.0,
     cross_checks=1,

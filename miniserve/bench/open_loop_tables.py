@@ -1,0 +1,112 @@
+"""The tables of `miniserve.bench.open_loop`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from miniserve.bench.size import Size
+from miniserve.bench.tables import Cell, Spread, Table
+from miniserve.latency import Percentile, Summary
+from miniserve.simulator.prediction import Prediction
+
+
+@dataclass(frozen=True)
+class Run:
+    """One trace over HTTP, and what was predicted for it; `rate` in requests per second."""
+
+    share: float
+    rate: float
+    http: Summary
+    predicted: Prediction
+
+
+@dataclass(frozen=True)
+class Added:
+    """p50 of the same stretch in seconds: straight to the engine, and over HTTP."""
+
+    direct: float
+    http: float
+
+
+def tables(
+    runs: Sequence[Run],
+    added: Sequence[Added],
+    saturation: Spread,
+    alone: Spread | None,
+    size: Size,
+) -> list[Table]:
+    """What HTTP adds, the latencies, and what was predicted."""
+    shares = sorted({run.share for run in runs})
+    groups = [[run for run in runs if run.share == share] for share in shares]
+    about_added = (
+        f"{len(added)} stretches of {size.added_requests} requests at half the saturation, p50 of "
+        "each; the same engine (a process of its own) with and without HTTP, in turns; median "
+        "(quartiles). The client's own work is part of what HTTP adds."
+    )
+    about = (
+        f"`miniserve serve`, continuous mode, {size.max_num_seqs} slots, traces of "
+        f"{size.load_requests} requests, Poisson arrivals, latency from the intended moment; "
+        f"median (lowest–highest) of {len(groups[0])}."
+    )
+    predicted = (
+        "The simulator runs the moments of sending with the step cost measured without HTTP, and "
+        "adds the p50 of a null route. What it predicts, it has not seen."
+    )
+    most: list[dict[str, Cell]] = [
+        {"what": "over HTTP, 4 users a slot", "corrections_per_s": saturation},
+        {"what": "straight to the engine, all at once", "corrections_per_s": alone},
+    ]
+    about_most = f"{size.max_num_seqs} slots; median (lowest–highest) of {size.load_traces}."
+    return [
+        Table("Saturation", about_most, most),
+        Table("What HTTP adds to a correction", about_added, _added_rows(added)),
+        Table("Open-loop latency over HTTP", about, [_latency_row(group) for group in groups]),
+        Table("Predicted beside measured", predicted, [_predicted_row(group) for group in groups]),
+    ]
+
+
+def _added_rows(added: Sequence[Added]) -> list[dict[str, Cell]]:
+    columns = {
+        "without HTTP": [one.direct for one in added],
+        "over HTTP": [one.http for one in added],
+        "difference": [one.http - one.direct for one in added],
+    }
+    return [
+        {"what": what, "p50_ms": Spread.quartiles(values, 1e3)} for what, values in columns.items()
+    ]
+
+
+def _load(group: Sequence[Run]) -> dict[str, Cell]:
+    return {"load": f"{group[0].share:.0%}", "offered_per_s": group[0].rate}
+
+
+def _latency_row(group: Sequence[Run]) -> dict[str, Cell]:
+    runs = [run.http for run in group]
+    invalid = sum(not run.valid for run in runs)
+    return {
+        **_load(group),
+        "p50_ms": Spread.of((_quoted(run.p50) for run in runs), 1e3),
+        "p95_ms": Spread.of((_quoted(run.p95) for run in runs), 1e3),
+        "p99_ms": Spread.of((_quoted(run.p99) for run in runs), 1e3),
+        "not_answered": str(sum(run.offered - run.answered for run in runs)),
+        "valid": "yes" if not invalid else f"{len(runs) - invalid} of {len(runs)}",
+    }
+
+
+def _predicted_row(group: Sequence[Run]) -> dict[str, Cell]:
+    made = [run.predicted for run in group]
+    return {
+        **_load(group),
+        "measured_p50_ms": Spread.of((one.measured_p50 for one in made), 1e3),
+        "predicted_p50_ms": Spread.of((one.predicted_p50 for one in made), 1e3),
+        "measured_p95_ms": Spread.of((one.measured_p95 for one in made), 1e3),
+        "predicted_p95_ms": Spread.of((one.predicted_p95 for one in made), 1e3),
+        "error_of_p95": f"{median(one.error_p95 for one in made):+.0%}",
+    }
+
+
+def _quoted(percentile: Percentile) -> float | None:
+    """The value, if enough samples lie beyond it."""
+    return percentile.value if percentile.quotable else None
