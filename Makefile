@@ -56,7 +56,9 @@ data: setup      ## make corpora and tutor again, with today's generator (hours;
 	$(BIN)/python -m pip install --editable '.[train]'
 	$(CORPUS) --train-examples 700000 --seed 7 --out $(CACHE)/v1
 	$(CORPUS) --train-examples 640000 --seed 1 --out $(CACHE)/v2
-	$(CORPUS) --train-examples 400000 --seed 3 --out $(CACHE)/v4 --exclude $(CACHE)/v1/train.jsonl $(CACHE)/v2/train.jsonl
+	$(CORPUS) --train-examples 400000 --seed 3 --out $(CACHE)/v4
+	$(CORPUS) --train-examples 1000000 --seed 3 --out $(CACHE)/v3
+	$(CORPUS) --train-examples 900000 --seed 5 --out $(CACHE)/v5
 	$(BIN)/python data/build/train.py
 	cp $(CACHE)/run/export/* data/tutor/
 	$(BIN)/python data/build/make_golden.py
