@@ -1,21 +1,21 @@
 """One JupyterLab for all browser tests, and a fresh page for each."""
 
-import os
+from __future__ import annotations
+
 import shutil
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-REQUIRED = os.environ.get("MINISERVE_REQUIRE_BROWSER") == "1"
+from tests.browser import REQUIRED
+from tests.browser.server import JupyterLab
 
-if not REQUIRED:
-    pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+if TYPE_CHECKING:  # Playwright may be missing; then the test modules skip themselves
+    from playwright.sync_api import BrowserContext
 
-from playwright.sync_api import BrowserContext  # noqa: E402
-
-from tests.browser.lab import Opener, chromium, find_chromium  # noqa: E402
-from tests.browser.server import JupyterLab  # noqa: E402
+    from tests.browser.lab import Opener
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 
@@ -32,6 +32,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def chromium_path() -> str:
     """An installed Chromium; without one the tests are skipped, or fail where they are required."""
+    from tests.browser.lab import find_chromium
+
     path = find_chromium()
     if path is None:
         reason = "no Chromium: install one, or name it in MINISERVE_CHROMIUM"
@@ -57,6 +59,8 @@ def lab(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 @pytest.fixture(scope="module")
 def context(chromium_path: str) -> Iterator[BrowserContext]:
     """A browser without a window."""
+    from tests.browser.lab import chromium
+
     with chromium(chromium_path) as launched:
         yield launched.new_context()
 
@@ -76,6 +80,8 @@ def pytest_runtest_makereport(
 @pytest.fixture
 def open_notebook(context: BrowserContext, lab: JupyterLab) -> Iterator[Opener]:
     """A way to open notebooks; their kernels are shut down afterwards."""
+    from tests.browser.lab import Opener
+
     opener = Opener(context, lab)
     yield opener
     opener.close()

@@ -8,7 +8,11 @@ import pytest
 from nbclient import NotebookClient
 
 from miniserve.widgets.panel import WIDGET_VIEW
-from tests.browser.lab import Opener, write_notebook
+from tests.browser import need_playwright
+
+need_playwright()
+
+from tests.browser.lab import Opener, write_notebook  # noqa: E402
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 CHAPTERS = sorted(path.name for path in NOTEBOOKS.glob("*.ipynb"))

@@ -3,9 +3,14 @@
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator
 
-from tests.browser.lab import NotebookPage, Opener
+from tests.browser import need_playwright
+
+need_playwright()
+
+from playwright.sync_api import Locator  # noqa: E402
+
+from tests.browser.lab import NotebookPage, Opener  # noqa: E402
 
 SET_UP = """
 import threading
