@@ -8,8 +8,10 @@ measure what that costs.
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 
 from miniserve.client import (
     Completion,
@@ -41,8 +43,19 @@ class BlockingClient(EngineClient):
 
     async def start(self) -> None:
         """Load the model; raises what loading raised."""
+        loading: Future[Tutor] = Future()
+        loading.set_running_or_notify_cancel()  # a load can be given up, not cancelled
+
+        def load() -> None:
+            try:
+                loading.set_result(self._open_tutor())
+            except Exception as error:
+                loading.set_exception(error)
+
+        # A daemon: a server that is stopped does not wait for it, as it would for `to_thread`.
+        threading.Thread(target=load, name="load the model", daemon=True).start()
         try:
-            self._tutor = await asyncio.to_thread(self._open_tutor)
+            self._tutor = await asyncio.wrap_future(loading)
         except Exception as error:
             self._status = EngineStatus(EngineState.FAILED, f"The model did not load: {error}")
             raise

@@ -69,6 +69,17 @@ def test_a_second_signal_ends_at_once() -> None:
         assert accepted.result(60).status_code == 503
 
 
+@pytest.mark.parametrize("mode", [Mode.SYNC, Mode.ASYNC, Mode.CONTINUOUS])
+def test_a_server_that_is_still_loading_ends_all_the_same(mode: Mode, tmp_path: Path) -> None:
+    hold = tmp_path / "hold"
+    hold.touch()
+    with ServerProcess(mode=mode, slow={"load_hold_file": hold}, ready=False) as server:
+        assert refusal(server) == 503
+        server.signal()
+        assert server.exit_code() == 0
+        assert "Traceback" not in server.stderr
+
+
 def test_an_idle_server_ends_and_so_does_one_with_silent_connections() -> None:
     with ServerProcess() as server, server.hanging("Say 1.") as connection:
         assert b"200 OK" in connection.recv(1000)
