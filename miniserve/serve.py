@@ -8,6 +8,7 @@ exit code 0. A second signal ends the drain at once.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import signal
 import socket
@@ -164,6 +165,23 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
+def raise_file_limit(wanted: int = 65_536) -> None:
+    """Let this process open as many files, up to `wanted`, as the system lets it ask for.
+
+    The usual limits (1,024, on macOS 256) are fewer sockets than an overload brings. A connection
+    beyond them is not refused: it waits, and nobody hears of it.
+    """
+    if sys.platform == "win32":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        with contextlib.suppress(OSError, ValueError):  # macOS has a limit that it does not tell
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
 def run(app: FastAPI, settings: Settings, listener: socket.socket) -> int:
     """Serve on an open socket until a signal comes; returns the exit code.
 
@@ -172,6 +190,7 @@ def run(app: FastAPI, settings: Settings, listener: socket.socket) -> int:
     logging.basicConfig(
         level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s"
     )
+    raise_file_limit()
     access_logger.addHandler(logging.StreamHandler(sys.stdout))
     access_logger.propagate = False
     config = uvicorn.Config(

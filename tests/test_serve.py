@@ -3,6 +3,7 @@
 import pickle
 import signal
 import socket
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from miniserve.engine_process import EngineProcess
 from miniserve.inline import BlockingClient
 from miniserve.lifecycle import Lifecycle
 from miniserve.scheduler import ContinuousScheduler, StaticScheduler
-from miniserve.serve import DrainingServer, build_app, listen, open_client
+from miniserve.serve import DrainingServer, build_app, listen, open_client, raise_file_limit
 from miniserve.settings import Mode, Settings
 from miniserve.worker import WorkerClient
 from tests.fakes import FakeClient, running, until
@@ -131,3 +132,19 @@ async def test_a_drain_ends_when_nothing_is_in_flight_or_at_its_deadline() -> No
     hasty.handle_exit(signal.SIGINT, None)
     assert await hasty.on_tick(1)
     assert hasty.exit_code == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+def test_the_server_asks_for_as_many_sockets_as_it_may_have() -> None:
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    _, hard = before
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (200, hard))
+        raise_file_limit(wanted=400)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (400, hard)
+        raise_file_limit(wanted=300)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (400, hard), "never lowered"
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
