@@ -19,7 +19,7 @@ from miniserve.widgets import Curve, LoadPanel, Race, Setting, Timeline, TryIt
 from miniserve.widgets.controls import Controls
 from miniserve.widgets.live import LivePanel
 from miniserve.widgets.panel import WIDGET_VIEW
-from miniserve.widgets.session import outcome
+from miniserve.widgets.results import outcome
 from tests.fake_serving import SENTENCES, FakeServing
 
 pytestmark = pytest.mark.anyio
@@ -114,8 +114,8 @@ async def test_sliders_act_on_the_running_load_and_server(
     panel.stop()
     result = await panel.settled()
     assert result.setting == Setting("continuous", 90, 2, None, 64)
-    assert panel._before is not None
-    assert panel._before.label == "before: 60/s, batch 4, queue ≤ 64"
+    assert panel._measured.before is not None
+    assert panel._measured.before.label == "before: 60/s, batch 4, queue ≤ 64"
     # The curve is of the new setting alone.
     assert len(result.records) < result.counts.answered
 

@@ -8,11 +8,12 @@ from miniserve.widgets.answer import Answer
 from miniserve.widgets.controls import Setting
 from miniserve.widgets.curves import Curve
 from miniserve.widgets.lines import Line
-from miniserve.widgets.load import LoadPanel, LoadResults
+from miniserve.widgets.load import LoadPanel
 from miniserve.widgets.picture import show_cdf, show_lines, show_timeline
 from miniserve.widgets.predict import Predict
 from miniserve.widgets.preview import virtual_preview, virtual_race
 from miniserve.widgets.race import Race
+from miniserve.widgets.results import LoadResults
 from miniserve.widgets.segments import RequestInfo
 from miniserve.widgets.timeline import Timeline
 from miniserve.widgets.tryit import TryIt

@@ -55,6 +55,9 @@ class Canvas:
     def __init__(self, layout: Spec, places: Sequence[Spec], *, label: str = "figure") -> None:
         self._layout = dict(layout)
         self._shown: list[Spec] = [dict(place) for place in places]
+        self._given: list[Spec] = list(places)
+        self._places = [encoded(place) for place in places]
+        self._frame = encoded(self._layout)
         self._figure = ipywidgets.Text(value=self._json())
         self.widget = _Plot(
             _library=_library().model_id,
@@ -71,12 +74,19 @@ class Canvas:
     def draw(self, traces: Mapping[int, Spec], layout: Mapping[str, Any] | None = None) -> None:
         """Show `traces[i]` in place i and nothing in the others, in one message to the page.
 
-        `layout` names axes and other parts of the layout, each with the properties that change.
+        A trace that is the same object as the last time is taken to be the same. `layout` names
+        axes and other parts of the layout, each with the properties that change.
         """
         for index, shown in enumerate(self._shown):
-            shown.update(traces.get(index, _EMPTY))
+            given = traces.get(index, _EMPTY)
+            if given is not self._given[index]:
+                self._given[index] = given
+                shown.update(given)
+                self._places[index] = encoded(shown)
         for name, changes in (layout or {}).items():
             self._layout[name] = {**self._layout.get(name, {}), **changes}
+        if layout:
+            self._frame = encoded(self._layout)
         self._figure.value = self._json()
 
     def close(self) -> None:
@@ -85,8 +95,21 @@ class Canvas:
         self._figure.close()
 
     def _json(self) -> str:
-        figure = {"data": [plain(spec) for spec in self._shown], "layout": plain(self._layout)}
-        return json.dumps(figure, separators=(",", ":"))
+        return f'{{"data":[{",".join(self._places)}],"layout":{self._frame}}}'
+
+
+def encoded(spec: Spec) -> str:
+    """Write a part of a figure as JSON."""
+    try:
+        return json.dumps(spec, default=_listed, allow_nan=False, separators=(",", ":"))
+    except ValueError:  # NaN or infinity somewhere in it
+        return json.dumps(plain(spec), separators=(",", ":"))
+
+
+def _listed(value: Any) -> Any:
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value.tolist()
+    raise TypeError(f"a figure cannot hold a {type(value).__name__}")
 
 
 def plain(value: Any) -> Any:

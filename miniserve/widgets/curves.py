@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import html
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -68,9 +69,13 @@ class Curve:
             return TEXT
         return self.colour or mode_colour(self.mode)
 
+    @functools.cached_property
+    def _quantiles(self) -> dict[float, Percentile]:
+        return {q: percentile(self._sorted, q) for q in QUANTILES}
+
     def percentile(self, q: float) -> Percentile:
         """Return the `q`-quantile of the latencies, in seconds."""
-        return percentile(self._sorted, q)
+        return self._quantiles[q] if q in QUANTILES else percentile(self._sorted, q)
 
     def points(self, limit: int = MAX_POINTS) -> tuple[Floats, Floats]:
         """Return the empirical distribution as (milliseconds, share of the offered requests).
@@ -120,6 +125,7 @@ def curve_table(curves: Sequence[Curve]) -> str:
     )
 
 
+@functools.lru_cache(maxsize=32)
 def _row(curve: Curve) -> str:
     dash = MODE_DASHES.get(curve.mode, "solid")
     line = _BORDERS.get(curve.role) or _MODE_BORDERS.get(dash, "solid")

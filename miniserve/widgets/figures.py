@@ -1,4 +1,4 @@
-"""Curves, strips and lines as Plotly figures: data in, figure out. No widget, no clock, no server.
+"""Latency curves as Plotly figures: data in, figure out. No widget, no clock, no server.
 
 A figure is a layout and a list of *traces* as plain dictionaries. Both a still figure and a live
 panel are drawn from the same dictionaries: `figure` makes the one, `miniserve.widgets.canvas` keeps
@@ -7,21 +7,15 @@ the other up to date. Backgrounds are transparent; units stand on the axes.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import plotly.graph_objects as go
 
 from miniserve.widgets.curves import QUANTILES, Curve, ms
-from miniserve.widgets.palette import (
-    CLEAR,
-    GRID,
-    MODE_DASHES,
-    TEXT,
-    translucent,
-)
+from miniserve.widgets.palette import CLEAR, GRID, MODE_DASHES, TEXT
 
 Spec: TypeAlias = dict[str, Any]
 
@@ -100,6 +94,7 @@ _SYMBOLS = ("circle", "diamond", "square")
 _PLACES = ("bottom right", "bottom right", "top left")
 
 
+@functools.lru_cache(maxsize=32)
 def cdf_traces(
     curve: Curve,
     *,
@@ -108,6 +103,8 @@ def cdf_traces(
     axes: tuple[str, str] = ("x", "y"),
 ) -> list[Spec]:
     """Return the two traces of a curve: its line, and marks at p50, p95 and p99.
+
+    A curve never changes, so the same one has the same traces in every frame: do not alter them.
 
     Args:
         curve: what to draw; without samples both traces are empty.
@@ -171,33 +168,6 @@ def nice_ceiling(value: float) -> float:
     return next(step * power for step in (1, 2, 5, 10) if step * power >= value * 0.999)
 
 
-@dataclass(frozen=True)
-class Strip:
-    """A number over time, in a low plot of its own."""
-
-    label: str
-    times_s: Sequence[float]
-    values: Sequence[float]
-    colour: str = TEXT
-
-
-def strip_trace(strip: Strip, number: int) -> Spec:
-    """Return the trace of a strip on the axes `x{number}`, `y{number}`."""
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "name": strip.label,
-        "x": list(strip.times_s),
-        "y": list(strip.values),
-        "line": {"color": strip.colour, "width": 1.5, "shape": "hv"},
-        "fill": "tozeroy",
-        "fillcolor": translucent(strip.colour, 0.2),
-        "xaxis": f"x{number}",
-        "yaxis": f"y{number}",
-        "hovertemplate": f"{strip.label}: %{{y:.0f}}<extra></extra>",
-    }
-
-
 def figure(traces: Sequence[Spec], layout: Spec) -> go.Figure:
     """Put traces and a layout together."""
     return go.Figure(data=list(traces), layout=layout)
@@ -213,42 +183,3 @@ def cdf_figure(
     traces = [trace for curve in curves for trace in cdf_traces(curve, range_ms=range_ms)]
     layout = base_layout(height, xaxis=latency_axis(range_ms), yaxis=share_axis())
     return figure(traces, layout)
-
-
-def strips_layout(strips: Sequence[str], left: float, seconds: float) -> Spec:
-    """Return axes for strips, one above the other, right of `left` (a share of the width).
-
-    The first strip is on top, on the axes `x2` and `y2`. Time runs from `-seconds` to 0: now.
-    """
-    layout: Spec = {"annotations": []}
-    gap, count = 0.14, len(strips)
-    tall = (1.0 - gap * (count - 1)) / max(count, 1)
-    for index, label in enumerate(strips):
-        number, top = index + 2, 1.0 - index * (tall + gap)
-        last = index == count - 1
-        layout[f"xaxis{number}"] = axis(
-            "seconds ago" if last else "",
-            domain=[left, 1.0],
-            anchor=f"y{number}",
-            range=[-seconds, 0],
-            showticklabels=last,
-            tickvals=[-seconds, -seconds / 2, 0],
-            ticktext=[f"{seconds:g}", f"{seconds / 2:g}", "now"],
-        )
-        layout[f"yaxis{number}"] = axis(
-            domain=[max(top - tall, 0.0), top], anchor=f"x{number}", range=[0, 5], nticks=3
-        )
-        layout["annotations"].append(
-            {
-                "text": label,
-                "x": left,
-                "y": top,
-                "xref": "paper",
-                "yref": "paper",
-                "xanchor": "left",
-                "yanchor": "bottom",
-                "showarrow": False,
-                "font": {"size": 12, "color": TEXT},
-            }
-        )
-    return layout

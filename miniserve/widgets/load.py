@@ -2,50 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TypeAlias, TypeVar
+from collections.abc import Mapping, Sequence
 
 import ipywidgets
 from matplotlib.figure import Figure
 
-from miniserve.latency import LatencyRecord, Summary, latencies, summary
+from miniserve.latency import summary
 from miniserve.widgets import stills
 from miniserve.widgets.controls import Controls, Range, Setting, button
 from miniserve.widgets.curves import Curve
 from miniserve.widgets.figures import LATENCY_RANGE_MS
 from miniserve.widgets.little import little_line, measure
 from miniserve.widgets.live import LivePanel
-from miniserve.widgets.load_view import MAX_PINS, MAX_PREVIEWS, STRIP_S, LoadState, LoadView
-from miniserve.widgets.palette import SKY_BLUE
-from miniserve.widgets.session import Configure, Counts, HasStatus, Server, Session
+from miniserve.widgets.load_view import LoadState, LoadView
+from miniserve.widgets.measured import ENOUGH, MeasuredCurves
+from miniserve.widgets.preview import Preview, Previews
+from miniserve.widgets.results import LoadResults
+from miniserve.widgets.servers import Configure, HasStatus, Server, by_mode
+from miniserve.widgets.session import Session
+from miniserve.widgets.strips import STRIP_S, Samples, Series
 from miniserve.widgets.style import framed
 
-Preview: TypeAlias = Sequence[Curve] | Callable[[Setting], Sequence[Curve]]
-
-T = TypeVar("T")
-
-_NOW = "now: "
-
-ENOUGH = 30
-"""Answers that a curve must have to stay on the page when a setting is left."""
-
-
-@dataclass(frozen=True)
-class LoadResults:
-    """What a panel measured under one setting; `counts` are those of the whole run."""
-
-    setting: Setting
-    records: Sequence[LatencyRecord]
-    counts: Counts
-
-    @property
-    def summary(self) -> Summary:
-        """Percentiles, rates and the generator's own lag."""
-        return summary(self.records)
+CHECK_S = 1.0
+"""How often a running load is checked, and Little's law measured: numbers are for reading."""
 
 
 class LoadPanel(LivePanel):
@@ -99,16 +79,13 @@ class LoadPanel(LivePanel):
         if ranges and set(configures) != set(servers):
             raise ValueError("a slider for the server needs `configure`, for every mode")
         self._session = Session(servers, sentences, configure=configures, seed=seed, probe=probe)
-        self._modes = list(servers)
         self._engines = by_mode(engine, servers)
-        self._preview, self._has_probe, self._has_little = preview, probe is not None, little
-        self._pins: list[Curve] = []
-        self._before: Curve | None = None
-        self._samples: deque[tuple[float, float, float]] = deque(maxlen=round(STRIP_S / 0.1))
-        self._making: asyncio.Future[list[Curve]] | None = None
-        self._stale = False
+        self._has_probe, self._has_little = probe is not None, little
+        self._measured = MeasuredCurves(several=len(servers) > 1)
+        self._samples = Samples()
+        self._checked_at, self._doubt, self._little = 0.0, "", ""
         self.controls = Controls({"rate": rate, **ranges}, list(servers), self._on_change)
-        self._previews = _as_previews(preview, self.controls.setting)
+        self._previews = Previews(preview, self.controls.setting)
 
         strips = ["requests in flight"]
         strips += ["requests that wait"] if self._engines else []
@@ -133,8 +110,9 @@ class LoadPanel(LivePanel):
         Raises RuntimeError outside of a notebook, or if the server does not run.
         """
         self.require_loop()
-        self._keep_as_before()
+        self._measured.leave(self._live_curve())
         self._samples.clear()
+        self._checked_at = 0.0
         self._session.start(self.controls.setting, n=n, seconds=seconds)
         self.wake()
 
@@ -149,24 +127,18 @@ class LoadPanel(LivePanel):
 
     def pin(self) -> None:
         """Keep the live curve, up to three of them; the oldest makes room."""
-        live = self._live_curve()
-        if live is None or not live.n:
-            return
-        pins = self._pins[-(MAX_PINS - 1) :]
-        badge = next(letter for letter in "ABCD" if letter not in [pin.badge for pin in pins])
-        label = live.label.removeprefix(_NOW)
-        self._pins = [*pins, replace(live, role="pinned", badge=badge, label=label)]
+        self._measured.pin(self._live_curve())
         self.wake()
 
     def unpin(self) -> None:
         """Remove the kept curves."""
-        self._pins = []
+        self._measured.pins = []
         self.wake()
 
     @property
     def pins(self) -> list[Curve]:
         """The kept curves."""
-        return list(self._pins)
+        return list(self._measured.pins)
 
     async def settled(self, timeout_s: float = 60.0) -> LoadResults:
         """Wait until the load has ended and all is drawn. Raises TimeoutError."""
@@ -177,8 +149,7 @@ class LoadPanel(LivePanel):
 
     def results(self) -> LoadResults:
         """Return what was measured under the setting of now."""
-        session = self._session
-        return LoadResults(session.setting, session.records, session.counts)
+        return self._session.results
 
     def picture(self) -> Figure | None:
         """The curves as they are now; before there are any, the controls."""
@@ -196,7 +167,7 @@ class LoadPanel(LivePanel):
         """Draw one frame; see `LivePanel`."""
         self._session.poll()
         self._sample()
-        pending = self._update_previews()
+        pending = self._previews.update(self._loop)
         self._draw()
         return self._session.busy or pending
 
@@ -212,82 +183,57 @@ class LoadPanel(LivePanel):
 
     def _on_change(self, setting: Setting) -> None:
         if self._session.running:
-            self._keep_as_before()
+            self._measured.leave(self._live_curve())
         self._session.apply(setting)
-        self._stale = callable(self._preview)
+        self._checked_at = 0.0
+        self._previews.ask(setting)
         self.wake()
 
-    def _keep_as_before(self) -> None:
-        live = self._live_curve()
-        if live is not None and live.n >= ENOUGH:
-            label = f"before: {live.label.removeprefix(_NOW)}"
-            self._before = replace(live, role="before", label=label)
-
     def _live_curve(self) -> Curve | None:
-        records = self._session.records
-        setting = self._session.setting
-        if not records:
-            return None
-        named = setting if len(self._modes) > 1 else replace(setting, mode="")
-        return Curve(
-            f"{_NOW}{named}",
-            latencies(records),
-            mode=setting.mode,
-            colour="" if setting.mode else SKY_BLUE,
-            offered=len(records),
-            role="live",
-        )
+        return self._measured.live(self._session.setting, self._session.records)
 
     def _sample(self) -> None:
         session = self._session
         if session.running:
             engine = self._engines.get(session.setting.mode)
             waiting = engine.status().num_waiting if engine is not None else 0
-            self._samples.append((time.monotonic(), session.counts.in_flight, waiting))
+            self._samples.add(time.monotonic(), session.counts.in_flight, waiting)
 
-    def _strips(self) -> list[list[tuple[float, float]]]:
-        if not self._samples:
-            return []
-        now = self._samples[-1][0]
-        strips = [[(now - at, in_flight) for at, in_flight, _ in self._samples]]
+    def _strips(self) -> list[Series]:
+        strips = [self._samples.in_flight]
         if self._engines:
-            strips.append([(now - at, waiting) for at, _, waiting in self._samples])
+            strips.append(self._samples.waiting)
         if self._has_probe:
             answers = self._session.probed
             strips.append([(ago, took * 1e3) for ago, took in answers if ago <= STRIP_S])
         return strips
 
-    def _update_previews(self) -> bool:
-        """Have new previews made in a thread; return whether they are still to come."""
-        if self._making is not None:
-            if not self._making.done():
-                return True
-            self._previews, self._making = self._making.result(), None
-        if self._stale and self._loop is not None:
-            self._stale = False
-            self._making = self._loop.run_in_executor(
-                None, _as_previews, self._preview, self.controls.setting
-            )
-        return self._making is not None
-
     def _state(self) -> LoadState:
-        session = self._session
         live = self._live_curve()
+        self._check(live)
         words, warning = self._words(live)
-        little = ""
-        if self._has_little:
-            little = little_line(measure(session.records, session.now()))
         return LoadState(
             live=live,
-            before=self._before,
-            pins=self._pins,
-            previews=self._previews,
+            before=self._measured.before,
+            pins=self._measured.pins,
+            previews=self._previews.curves,
             strips=self._strips(),
-            counts=session.counts,
-            little=little,
+            counts=self._session.counts,
+            little=self._little,
             words=words,
             warning=warning,
         )
+
+    def _check(self, live: Curve | None) -> None:
+        """Ask what speaks against the curve, and whether Little's law holds; both take time."""
+        session, now = self._session, time.monotonic()
+        if session.busy and now - self._checked_at < CHECK_S:
+            return
+        self._checked_at, records = now, session.records
+        run = summary(records) if live is not None and live.n >= ENOUGH else None
+        self._doubt = run.reason if run is not None and not run.valid else ""
+        if self._has_little:
+            self._little = little_line(measure(records, session.now()))
 
     def _words(self, live: Curve | None) -> tuple[str, bool]:
         session = self._session
@@ -295,10 +241,8 @@ class LoadPanel(LivePanel):
             return f"The load has ended: {'; '.join(session.errors)}", True
         if session.settling:
             return f"{session.settling} requests of the old setting are still on their way.", False
-        if live is not None and live.n >= ENOUGH:
-            run = summary(session.records)
-            if not run.valid:
-                return f"Read this curve with care: {run.reason}.", True
+        if self._doubt:
+            return f"Read this curve with care: {self._doubt}.", True
         if session.running:
             return "Running: move a slider, and the running server follows.", False
         if live is None:
@@ -312,21 +256,7 @@ class LoadPanel(LivePanel):
         _disable(self._run, running)
         _disable(self._stop, not running)
         _disable(self._pin, state.live is None or not state.live.n)
-        _disable(self._unpin, not self._pins)
-
-
-def by_mode(given: T | Mapping[str, T] | None, modes: Mapping[str, object]) -> dict[str, T]:
-    """Spread one thing over all modes; take a mapping as it is, and None for nothing."""
-    if given is None:
-        return {}
-    if isinstance(given, Mapping):
-        return dict(given)
-    return dict.fromkeys(modes, given)
-
-
-def _as_previews(preview: Preview, setting: Setting) -> list[Curve]:
-    curves = preview(setting) if callable(preview) else preview
-    return [replace(curve, role="preview") for curve in curves][:MAX_PREVIEWS]
+        _disable(self._unpin, not state.pins)
 
 
 def _disable(control: ipywidgets.Widget, disabled: bool) -> None:

@@ -11,24 +11,18 @@ from miniserve.widgets.canvas import Canvas
 from miniserve.widgets.curves import Curve, curve_table
 from miniserve.widgets.figures import (
     Spec,
-    Strip,
     base_layout,
     cdf_traces,
     latency_axis,
     nice_ceiling,
     share_axis,
-    strip_trace,
-    strips_layout,
 )
 from miniserve.widgets.live import Notice
+from miniserve.widgets.measured import MAX_PINS
 from miniserve.widgets.palette import PINK, SKY_BLUE, TEXT
-from miniserve.widgets.session import Counts
-
-STRIP_S = 20.0
-"""Seconds that the strips look back."""
-
-MAX_PINS = 3
-MAX_PREVIEWS = 4
+from miniserve.widgets.preview import MAX_PREVIEWS
+from miniserve.widgets.results import Counts
+from miniserve.widgets.strips import STRIP_S, Series, Strip, strip_trace, strips_layout
 
 _HEIGHT = 350
 _STRIP_COLOURS = (SKY_BLUE, PINK, TEXT)
@@ -36,13 +30,13 @@ _STRIP_COLOURS = (SKY_BLUE, PINK, TEXT)
 
 @dataclass(frozen=True)
 class LoadState:
-    """All that is on the panel at one moment; each strip is (seconds ago, value) pairs."""
+    """All that is on the panel at one moment."""
 
     live: Curve | None = None
     before: Curve | None = None
     pins: Sequence[Curve] = ()
     previews: Sequence[Curve] = ()
-    strips: Sequence[Sequence[tuple[float, float]]] = ()
+    strips: Sequence[Series] = ()
     counts: Counts = field(default_factory=Counts)
     little: str = ""
     words: str = ""
@@ -80,7 +74,7 @@ class LoadView:
         self._canvas.draw(self._traces(state), self._tops_layout(state))
         _put(self._table, curve_table(state.curves))
         _put(self._little, state.little)
-        _put(self.counts, counts_line(state.counts))
+        _put(self.counts, state.counts.html())
         self.notice.say(state.words, warning=state.warning)
 
     def _layout(self) -> Spec:
@@ -135,20 +129,6 @@ class LoadView:
                 self._tops[number] = top
                 changes[f"yaxis{number + 2}"] = {"range": [0, top]}
         return changes
-
-
-def counts_line(counts: Counts) -> str:
-    """Say what became of the requests, in one line of HTML."""
-    words = [
-        f"<b>{counts.offered}</b> offered",
-        f"<b>{counts.answered}</b> answered",
-        f"<b>{counts.shed}</b> shed",
-        f"<b>{counts.failed}</b> failed",
-        f"<b>{counts.in_flight}</b> in flight",
-    ]
-    if counts.given_up:
-        words.append(f"<b>{counts.given_up}</b> given up at Stop")
-    return f"<div class='miniserve-counts'>{' · '.join(words)}</div>"
 
 
 def _put(widget: ipywidgets.HTML, value: str) -> None:

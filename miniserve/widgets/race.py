@@ -12,10 +12,11 @@ from miniserve.widgets import stills
 from miniserve.widgets.controls import Controls, Range, Setting, button
 from miniserve.widgets.figures import LATENCY_RANGE_MS
 from miniserve.widgets.live import LivePanel, Notice
-from miniserve.widgets.load import LoadResults
 from miniserve.widgets.player import Player
 from miniserve.widgets.race_view import Lane, RaceView, finish_of, lanes_at, spread_ms
-from miniserve.widgets.session import Configure, Server, Session
+from miniserve.widgets.results import LoadResults
+from miniserve.widgets.servers import Configure, Server
+from miniserve.widgets.session import Session
 from miniserve.widgets.style import framed
 
 Runs = Mapping[str, Sequence[LatencyRecord]]

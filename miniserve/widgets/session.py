@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from collections.abc import Mapping, Sequence
 
 from miniserve.latency import LatencyRecord
 from miniserve.loadtest import BackgroundLoad, Target
 from miniserve.widgets.controls import Setting
+from miniserve.widgets.results import UNFINISHED, Counts, LoadResults, outcome
+from miniserve.widgets.servers import Configure, Server, url_of
 
 TIMEOUT_S = 10.0
 """How long a request of a panel may take; longer ones count as failed."""
@@ -27,44 +27,6 @@ SETTLE_S = 4.0
 
 WINDOW = 2_000
 """The most requests that a live curve is drawn from, the newest ones."""
-
-UNFINISHED = "unfinished"
-
-
-class HasUrl(Protocol):
-    """A server that knows its address, such as a `BackgroundServer`."""
-
-    @property
-    def url(self) -> str:
-        """The base URL."""
-
-
-class HasStatus(Protocol):
-    """An engine that can say how many requests wait."""
-
-    def status(self) -> Any:
-        """Return something with `num_waiting`."""
-
-
-Server: TypeAlias = str | HasUrl
-Configure: TypeAlias = Callable[..., object]
-
-
-def url_of(server: Server) -> str:
-    """Return the address of a server as it is now (it may have been started again)."""
-    return server if isinstance(server, str) else server.url
-
-
-@dataclass(frozen=True)
-class Counts:
-    """What became of the requests of a run. `given_up`: still in flight some time after Stop."""
-
-    offered: int = 0
-    answered: int = 0
-    shed: int = 0
-    failed: int = 0
-    given_up: int = 0
-    in_flight: int = 0
 
 
 class Session:
@@ -235,6 +197,11 @@ class Session:
         return Counts(offered=sum(ended.values()) + in_flight, in_flight=in_flight, **ended)
 
     @property
+    def results(self) -> LoadResults:
+        """What was measured under the setting of now."""
+        return LoadResults(self.setting, self.records, self.counts)
+
+    @property
     def probed(self) -> list[tuple[float, float]]:
         """The probe's answers of late as (seconds ago, latency in seconds)."""
         probe = self._probe
@@ -265,12 +232,3 @@ class Session:
             load.stop()
         except Exception as error:
             self._errors.append(f"{type(error).__name__}: {error}")
-
-
-def outcome(record: LatencyRecord) -> str:
-    """Say in one word what became of a request; the words are the fields of `Counts`."""
-    if record.ok:
-        return "answered"
-    if record.shed:
-        return "shed"
-    return "given_up" if record.error == UNFINISHED else "failed"

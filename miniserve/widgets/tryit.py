@@ -17,7 +17,7 @@ from miniserve.widgets.controls import button
 from miniserve.widgets.curves import ms
 from miniserve.widgets.live import LivePanel
 from miniserve.widgets.palette import TEXT, ink
-from miniserve.widgets.session import Server, url_of
+from miniserve.widgets.servers import Server, url_of
 from miniserve.widgets.stills import blank
 from miniserve.widgets.style import framed
 

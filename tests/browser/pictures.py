@@ -28,7 +28,7 @@ from miniserve.simulator.standard import standard_cost, standard_lengths
 from miniserve.virtual_clock import run
 from miniserve.widgets import *
 from miniserve.widgets.load_view import LoadState
-from miniserve.widgets.session import Counts
+from miniserve.widgets.results import Counts
 
 COST, LENGTHS = standard_cost(), standard_lengths()
 
