@@ -50,7 +50,9 @@ def check_service(build: Callable[[Any], FastAPI]) -> Report:
             app: Any = learner(_FakeTutor())
             if app is ...:
                 return ...
-            transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+            if not isinstance(app, FastAPI):
+                return f"no FastAPI app, but {app!r}"
+            transport = httpx.ASGITransport(app=app)  # raises what the app raises: it is the reason
             async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
                 answer = await client.post("/correct", json=body)
             return answer.status_code, answer.text

@@ -71,3 +71,9 @@ def test_service() -> None:
 )
 def test_service_wrong(wrong: Any) -> None:
     assert chapter01.check_service(wrong).verdict is Verdict.WRONG
+
+
+def test_service_says_why() -> None:
+    nothing: Any = lambda tutor: None  # noqa: E731
+    assert "no FastAPI app, but None" in chapter01.check_service(nothing).detail
+    assert "it raised SentenceError" in chapter01.check_service(careless).detail

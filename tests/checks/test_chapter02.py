@@ -111,6 +111,18 @@ def test_mended_wrong(wrong: Any, words: str) -> None:
     assert words in report.detail
 
 
+def test_mended_says_why() -> None:
+    def misspelt(tutor: Any) -> Any:
+        async def correct(sentence: str) -> Any:
+            return tutor.corect(sentence)
+
+        return correct
+
+    assert "it raised AttributeError" in chapter02.check_mended(service(misspelt)).detail
+    nothing: Any = lambda tutor: None  # noqa: E731
+    assert "no FastAPI app, but None" in chapter02.check_mended(nothing).detail
+
+
 def right_schedule(rate: float, duration_s: float, rng: np.random.Generator) -> list[float]:
     moments, at = [], rng.exponential(1 / rate)
     while at < duration_s:
