@@ -19,7 +19,7 @@ from miniserve.bench.peers.compare import play, standings
 from miniserve.bench.peers.engine import NotInstalled, PeerEngine
 from miniserve.bench.peers.engines.ctranslate2_engine import CTranslate2
 from miniserve.bench.peers.engines.llama_cpp import LlamaCpp
-from miniserve.bench.peers.engines.openvino_genai import OpenVino
+from miniserve.bench.peers.engines.openvino_genai import OpenVino, OpenVinoNatural
 from miniserve.bench.peers.engines.own import Own
 from miniserve.bench.peers.engines.transformers_engines import (
     TransformersContinuous,
@@ -33,6 +33,7 @@ from miniserve.paths import DATA_DIR, TUTOR_DIR
 ENGINES: dict[str, type[PeerEngine]] = {
     "own": Own,
     "openvino": OpenVino,
+    "openvino-own": OpenVinoNatural,
     "ctranslate2": CTranslate2,
     "vllm": VllmCpu,
     "llama": LlamaCpp,

@@ -32,9 +32,10 @@ class PeerFailed(Exception):
 
 
 class Run(NamedTuple):
-    """One run over the whole workload."""
+    """One run over the whole workload; `cpu_s` is the processor time of all threads."""
 
     seconds: float
+    cpu_s: float
     answers: Answers
 
 
@@ -79,7 +80,7 @@ class Child:
         reply = self._ask(message, _RUN_TIMEOUT_S)
         end = [load.eos_token_id]
         answers = [a[:-1] if a[-1:] == end else a for a in reply["answers"]]
-        return Run(float(reply["seconds"]), answers)
+        return Run(float(reply["seconds"]), float(reply["cpu_s"]), answers)
 
     def stop(self) -> None:
         """End the process; it stops its engine first."""

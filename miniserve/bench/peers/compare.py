@@ -21,6 +21,7 @@ class Standing(NamedTuple):
 
     corrections_per_s: Spread
     tokens_per_s: Spread
+    cpu: float  #: processor time ÷ time, median: how many threads were really busy
     ratio: Spread  #: this engine's corrections per second ÷ the peer's, round by round
     agree: int  #: answers with the same tokens as this engine's
     answers: int
@@ -61,9 +62,10 @@ def standing(own: Sequence[Run], theirs: Sequence[Run]) -> Standing:
         rates.append(requests / peer.seconds)
         tokens.append(count_tokens(peer.answers) / peer.seconds)
         ratios.append(peer.seconds / mine.seconds)
+    cpu = median(peer.cpu_s / peer.seconds for peer in theirs)
     first, other = own[0].answers, theirs[0].answers
     agree = sum(a == b for a, b in zip(first, other, strict=True))
-    return Standing(_spread(rates), _spread(tokens), _spread(ratios), agree, requests)
+    return Standing(_spread(rates), _spread(tokens), cpu, _spread(ratios), agree, requests)
 
 
 def standings(runs: Mapping[str, Sequence[Run]], own: str) -> dict[str, Standing]:

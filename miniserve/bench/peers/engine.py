@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -59,6 +60,10 @@ class PeerEngine(ABC):
     @abstractmethod
     def version(self) -> str:
         """Which release this is."""
+
+    def cpu_s(self) -> float:
+        """Processor time that the engine has used so far, all its threads together; seconds."""
+        return time.process_time()
 
     def stop(self) -> None:
         """Give back what does not end with the process; most have nothing of the kind."""

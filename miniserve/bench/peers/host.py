@@ -47,12 +47,13 @@ def _start(engine: PeerEngine, message: dict[str, Any]) -> dict[str, Any]:
 
 
 def _run(engine: PeerEngine, message: dict[str, Any]) -> dict[str, Any]:
-    begin = time.perf_counter()
+    begin, cpu_s = time.perf_counter(), engine.cpu_s()
     try:
         answers = engine.run(message["prompts"], message["max_tokens"], message["eos_token_id"])
     except Exception as error:
         return {"error": f"{type(error).__name__}: {error}"}
-    return {"seconds": time.perf_counter() - begin, "answers": answers}
+    seconds = time.perf_counter() - begin
+    return {"seconds": seconds, "cpu_s": engine.cpu_s() - cpu_s, "answers": answers}
 
 
 def main() -> None:

@@ -39,6 +39,7 @@ def offline_table(
             "settings": kinds[name].how,
             "corrections_per_s": row.corrections_per_s,
             "tokens_per_s": row.tokens_per_s,
+            "threads busy": row.cpu,
             "miniserve is faster by": "—" if name == OWN else row.ratio,
             "target": TARGETS.get(name),
             "same answers": f"{row.agree} of {row.answers}",
@@ -49,8 +50,8 @@ def offline_table(
     about = (
         f"{requests} sentences of the standard load handed in at once, {slots} slots, one thread, "
         "greedy, answers of their natural length; reading the prompt is included, tokenization is "
-        f"not. Median (lowest–highest) of {rounds} rounds in alternating order; the factor is "
-        "taken round by round."
+        "not. *Threads busy* is processor time ÷ time. Median (lowest–highest) of "
+        f"{rounds} rounds in alternating order; the factor is taken round by round."
     )
     return Table(f"Throughput at {slots} slots", about, rows)
 

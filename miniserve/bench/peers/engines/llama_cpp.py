@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import math
+import os
 import shutil
 import socket
 import subprocess
@@ -67,6 +69,15 @@ class LlamaServer:
         except BaseException:
             self.stop()
             raise
+
+    def cpu_s(self) -> float:
+        """Processor time of the server so far; NaN where the system does not tell."""
+        try:
+            fields = Path(f"/proc/{self.process.pid}/stat").read_text("ascii").rpartition(")")[2]
+        except OSError:
+            return math.nan
+        user, system = fields.split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
     def stop(self) -> None:
         """End the server."""
@@ -131,6 +142,10 @@ class LlamaCpp(PeerEngine):
         lines = (said.stdout + said.stderr).splitlines()
         said_of_it = next((line for line in lines if line.startswith("version: ")), "")
         return said_of_it.replace("version:", "llama.cpp") or "llama.cpp"
+
+    def cpu_s(self) -> float:
+        """See `PeerEngine.cpu_s`: the server's, not the client's."""
+        return self._server.cpu_s()
 
     def stop(self) -> None:
         """See `PeerEngine.stop`."""

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from miniserve.bench.peers.conversion import write_gguf
 from miniserve.bench.peers.engine import Answers, PeerEngine, Prompts, release_of
 
 _CONTEXT = 256
-_DEVICE = {
-    "INFERENCE_NUM_THREADS": 1,
-    "INFERENCE_PRECISION_HINT": "f32",
-    "KV_CACHE_PRECISION": "f32",
-}
+_ONE_THREAD = {"INFERENCE_NUM_THREADS": 1, "sampler_num_threads": 1}
+_FLOAT32 = {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"}
 
 
 class OpenVino(PeerEngine):
@@ -22,6 +19,7 @@ class OpenVino(PeerEngine):
 
     name = "OpenVINO GenAI"
     how = "continuous batching, paged; float16 weights, float32 arithmetic and cache"
+    precision: ClassVar[dict[str, str]] = _FLOAT32
 
     def start(self, checkpoint: Path, slots: int, folder: Path) -> None:
         """See `PeerEngine.start`."""
@@ -35,7 +33,7 @@ class OpenVino(PeerEngine):
         scheduler.max_num_batched_tokens = _CONTEXT
         scheduler.cache_size = 1  # GB
         pipeline = self._genai.ContinuousBatchingPipeline
-        self._pipeline: Any = pipeline(str(path), scheduler, "CPU", _DEVICE)
+        self._pipeline: Any = pipeline(str(path), scheduler, "CPU", _ONE_THREAD | self.precision)
 
     def run(self, prompts: Prompts, max_tokens: int, eos_token_id: int) -> Answers:
         """See `PeerEngine.run`."""
@@ -50,3 +48,11 @@ class OpenVino(PeerEngine):
     def version(self) -> str:
         """See `PeerEngine.version`."""
         return release_of("openvino-genai")
+
+
+class OpenVinoNatural(OpenVino):
+    """The same in the precision that OpenVINO picks for the machine by itself."""
+
+    name = "OpenVINO GenAI, its own precision"
+    how = "as above in the precision it picks for the processor; cache of 8 bits"
+    precision: ClassVar[dict[str, str]] = {}
