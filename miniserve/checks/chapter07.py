@@ -104,7 +104,11 @@ def check_order(order: Callable[[], list[str]]) -> Report:
                 lambda learner: _sorted(learner()),
                 sorted(LAYERS),
             ),
-            Case("the form of our own page", using(own_form), 200),
+            Case(
+                "the form of our own page (status; 500: a layer did not find what it needs)",
+                using(own_form),
+                200,
+            ),
             Case("a forged form (status, what was sent)", using(forged_form), (403, "0")),
             Case("a body of 5000 bytes (status, has an id)", using(large), (413, True)),
             Case(
@@ -161,7 +165,7 @@ def _bank(names: list[str]) -> FastAPI:
 
 
 def check_require_admin(require_admin: Callable[..., Any]) -> Report:
-    """Put the learner's gate in front of a route, and let four kinds of people knock."""
+    """Put the learner's gate in front of a route, and let five kinds of people knock."""
 
     def knock(role: str | None, *, one_time: bool = False) -> Callable[[Any], Awaitable[Any]]:
         async def run(learner: Callable[..., Any]) -> Any:
