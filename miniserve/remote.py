@@ -5,6 +5,11 @@ only the generation happens elsewhere, on as many machines as that engine knows 
 added here is what a network needs: a bounded number of connections, a retry where nothing was
 generated, a circuit breaker, and a look at the engine every second, so that `/readyz` tells the
 truth.
+
+Found with real engines (`tests/engines`): llama.cpp's server has few HTTP threads and each
+connection keeps one, so give it `--threads-http` as many as requests may be in flight, or the rest
+waits however idle its slots are. Both llama.cpp and vLLM read special tokens in a prompt as such:
+a user's `</s>` is text to the engine in here, and the end of the text to those.
 """
 
 from __future__ import annotations
@@ -34,6 +39,14 @@ _CONNECT_TIMEOUT_S = 3.0
 _WATCH_EVERY_S = 1.0
 _ATTEMPTS = 2
 _RETRY_PAUSE_S = 0.1
+
+#: Idle connections are given up before the engine does it (after 5 s: llama.cpp's server, and vLLM
+#: by way of uvicorn): a request that meets a closing connection is lost. A server with a thread
+#: for each connection gets its thread back, too.
+_KEEP_ALIVE_S = 2.0
+
+#: How long the word of an answer counts. A busy engine may not get round to telling its models.
+_HEARD_FOR_S = 10.0
 _FINISH_REASONS: dict[str, FinishReason] = {"stop": "stop", "length": "length"}
 
 
@@ -114,7 +127,9 @@ class RemoteClient(EngineClient):
         self._in_flight: set[asyncio.Task[httpx.Response]] = set()
         self._breaker = breaker or CircuitBreaker()
         limits = httpx.Limits(
-            max_connections=max_in_flight + 1, max_keepalive_connections=max_in_flight
+            max_connections=max_in_flight + 1,
+            max_keepalive_connections=max_in_flight,
+            keepalive_expiry=_KEEP_ALIVE_S,
         )
         self._http = httpx.AsyncClient(
             timeout=httpx.Timeout(timeout_s, connect=_CONNECT_TIMEOUT_S),
@@ -122,6 +137,7 @@ class RemoteClient(EngineClient):
             transport=transport,
         )
         self._state, self._reason = EngineState.STARTING, "The engine has not been asked yet."
+        self._heard = -math.inf  # when the engine last answered a request; time.monotonic
         self._watcher: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -174,6 +190,8 @@ class RemoteClient(EngineClient):
             raise EngineUnavailable(f"The engine did not answer: {name}.") from error
         finally:
             self._in_flight.discard(task)
+        if response.status_code < 500:
+            self._heard = time.monotonic()
         return self._read(response, time.perf_counter() - start)
 
     def status(self) -> EngineStatus:
@@ -236,7 +254,10 @@ class RemoteClient(EngineClient):
             response.raise_for_status()
             models = [str(entry["id"]) for entry in response.json()["data"]]
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
-            self._note(EngineState.FAILED, f"The engine cannot be asked: {type(error).__name__}.")
+            heard = time.monotonic() - self._heard <= _HEARD_FOR_S
+            if isinstance(error, httpx.TimeoutException) and heard:
+                return  # it is busy, not gone: others get their answers
+            self._note(EngineState.FAILED, f"The engine cannot be asked: {_why(error)}.")
             return
         if self._model not in models:
             known = ", ".join(models) or "none"
@@ -254,3 +275,10 @@ def _retry_after_s(response: httpx.Response) -> int:
     """The engine's own Retry-After in whole seconds, from 1 to 60; 1 if it names none."""
     value = response.headers.get("retry-after", "")
     return max(1, min(60, int(value))) if value.isdecimal() else 1
+
+
+def _why(error: Exception) -> str:
+    """What is wrong with an answer, in two words; while it loads, llama.cpp's server says 503."""
+    if isinstance(error, httpx.HTTPStatusError):
+        return f"status {error.response.status_code}"
+    return type(error).__name__

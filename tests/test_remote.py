@@ -1,5 +1,7 @@
 import asyncio
+import contextlib
 import json
+import re
 from collections.abc import AsyncIterator, Callable
 
 import httpx
@@ -13,6 +15,7 @@ from miniserve.client import (
     StepFailed,
 )
 from miniserve.remote import CircuitBreaker, RemoteClient
+from tests import recorded_engines as recorded
 from tests.fakes import until
 
 pytestmark = pytest.mark.anyio
@@ -128,6 +131,119 @@ async def test_what_an_engine_may_answer(
         assert isinstance(caught.value, QueueFull)
         assert caught.value.retry_after_s == 9
     assert len(upstream.bodies) == 1
+
+
+@pytest.mark.parametrize(
+    ("models", "body", "finish_reason", "num_output_tokens"),
+    [
+        (recorded.LLAMA_MODELS, recorded.LLAMA_COMPLETION, "stop", 21),
+        (recorded.LLAMA_MODELS, recorded.LLAMA_CUT_OFF, "length", 3),
+        (recorded.VLLM_MODELS, recorded.VLLM_COMPLETION, "stop", 21),
+    ],
+)
+async def test_what_real_engines_answered(
+    upstream: Upstream,
+    client: RemoteClient,
+    models: dict[str, object],
+    body: dict[str, object],
+    finish_reason: str,
+    num_output_tokens: int,
+) -> None:
+    upstream.models = httpx.ConnectError("not there yet")
+    await until(lambda: client.status().state is EngineState.FAILED)
+    upstream.models = httpx.Response(200, json=models)
+    await until(lambda: client.status().state is EngineState.READY)
+    upstream.answer = lambda: httpx.Response(200, json=body)
+    completion = await client.generate("He goed to school.\n", max_tokens=64, request_id="r1")
+    assert recorded.ANSWER.startswith(completion.text)
+    assert completion.finish_reason == finish_reason
+    assert completion.num_prompt_tokens == 8
+    assert completion.num_output_tokens == num_output_tokens
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (recorded.LLAMA_TOO_LONG, PromptTooLong),
+        (recorded.VLLM_TOO_LONG, PromptTooLong),
+        (recorded.LLAMA_LOADING, QueueFull),
+        (recorded.VLLM_DEAD, EngineUnavailable),
+        (recorded.VLLM_UNKNOWN_MODEL, StepFailed),
+        (recorded.LLAMA_BAD_BODY, StepFailed),
+    ],
+)
+async def test_what_real_engines_said_of_errors(
+    upstream: Upstream,
+    client: RemoteClient,
+    answer: tuple[int, dict[str, object]],
+    expected: type[Exception],
+) -> None:
+    upstream.answer = lambda: recorded.response(answer)
+    with pytest.raises(expected):
+        await generate(client)
+
+
+async def test_an_engine_that_loads_is_not_ready_yet(
+    upstream: Upstream, client: RemoteClient
+) -> None:
+    upstream.models = recorded.response(recorded.LLAMA_LOADING)
+    await until(lambda: client.status().state is EngineState.FAILED)
+    assert client.status().reason == "The engine cannot be asked: status 503."
+
+
+async def test_a_busy_engine_is_not_a_dead_one(
+    upstream: Upstream, client: RemoteClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = 0
+    assert await generate(client)
+    upstream.models = httpx.ReadTimeout("no thread was free to answer")
+    original = client._look
+
+    async def look() -> None:
+        nonlocal looks
+        await original()
+        looks += 1
+
+    monkeypatch.setattr(client, "_look", look)
+    await until(lambda: looks >= 3)
+    assert client.status().state is EngineState.READY
+    monkeypatch.setattr("miniserve.remote._HEARD_FOR_S", -1.0)  # that answer is long ago
+    await until(lambda: client.status().state is EngineState.FAILED)
+    assert "ReadTimeout" in client.status().reason
+
+
+@pytest.mark.parametrize(("keep_alive_s", "connections"), [(60.0, 1), (0.0, 3)])
+async def test_idle_connections_are_given_up_before_the_engine_closes_them(
+    monkeypatch: pytest.MonkeyPatch, keep_alive_s: float, connections: int
+) -> None:
+    monkeypatch.setattr("miniserve.remote._KEEP_ALIVE_S", keep_alive_s)
+    monkeypatch.setattr("miniserve.remote._WATCH_EVERY_S", 60.0)
+    opened = 0
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal opened
+        opened += 1
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+                length = re.search(r"content-length: (\d+)", head)
+                await reader.readexactly(int(length[1]) if length else 0)
+                body = json.dumps(MODELS if head.startswith("get") else COMPLETION)
+                writer.write(
+                    f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+                )
+                await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    client = RemoteClient(f"http://127.0.0.1:{port}/v1", "tutor")
+    async with server:
+        await client.start()
+        for _ in range(2):
+            assert await generate(client)
+        await client.stop()
+    assert opened == connections
 
 
 async def test_no_connection_is_tried_twice_and_a_broken_one_is_not(
