@@ -25,6 +25,7 @@ from miniserve.bench import (
     machine,
     null_route,
     offline,
+    open_loop,
     report,
     scheduling,
 )
@@ -205,6 +206,13 @@ def test_an_open_loop_straight_to_the_engine(error: Exception | None, ok: bool) 
     assert result.summary().errors == ({} if ok else {"QueueFull": 3})
 
 
+def test_a_sum_is_read_from_the_metrics() -> None:
+    page = '# TYPE a:b histogram\na:b_bucket{le="1.0"} 3.0\na:b_count 4.0\na:b_sum 1.25e-05\n'
+    assert open_loop.read_sum(page, "a:b") == 1.25e-5
+    with pytest.raises(ValueError, match="no a:c"):
+        open_loop.read_sum(page, "a:c")
+
+
 def a_run(seconds: float, n: int = 400, status: int = 200) -> Summary:
     return summary(
         [LatencyRecord(i / 10, i / 10, None, i / 10 + seconds, status, None, "") for i in range(n)]
@@ -218,14 +226,15 @@ def test_the_open_loops_tables_group_the_runs_by_load() -> None:
         Run(0.5, 50.0, a_run(0.030), predicted),
         Run(0.5, 50.0, a_run(0.033), predicted),
     ]
-    added = [Added(0.020, 0.0205 + 0.0005 * i) for i in range(5)]
+    added = [Added(0.020, 0.0205 + 0.0005 * i, 0.001) for i in range(5)]
     saturation = Spread(100.0, 99.0, 101.0)
     most, adds, latency, side_by_side = tables(runs, added, saturation, None, Size())
     assert most.rows[0]["corrections_per_s"] == saturation
-    assert [text(asdict(row["p50_ms"])) for row in adds.rows] == [  # type: ignore[arg-type]
+    assert [text(asdict(row["latency_ms"])) for row in adds.rows] == [  # type: ignore[arg-type]
         "20.0 (20.0–20.0)",
         "21.5 (21.0–22.0)",
         "1.50 (1.00–2.00)",
+        "1.00 (1.00–1.00)",
     ]
     assert [row["load"] for row in latency.rows] == ["50%", "80%"]
     assert [text(asdict(row["p95_ms"])) for row in latency.rows] == [  # type: ignore[arg-type]

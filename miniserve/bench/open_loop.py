@@ -4,16 +4,20 @@
 2. *Without HTTP*: the same sentences straight to the same engine, all at once. That tells the
    engine's own throughput, and how long each prompt and answer is.
 3. *What HTTP adds*: short stretches of the standard load at half the saturation, to the engine
-   and to the server in turns, so that whatever else the machine does disturbs both alike.
+   and to the server in turns, so that whatever else the machine does disturbs both alike. The
+   server's own metrics tell how much of its answers' time was spent outside the engine.
 4. *Latency*: whole traces over HTTP, at shares of the saturation. The simulator predicts each of
    these runs from the step cost in 3, the lengths in 2, and the moments of sending.
 """
 
 from __future__ import annotations
 
+import asyncio
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 
+import httpx
 import numpy as np
 
 from miniserve.bench.direct import run_direct
@@ -24,7 +28,8 @@ from miniserve.bench.size import Size
 from miniserve.bench.standard import stretches
 from miniserve.bench.tables import Spread, Table
 from miniserve.engine import BatchingClient
-from miniserve.loadtest import LoadResult, Target, Trace, run_closed_loop, run_open_loop
+from miniserve.latency import LatencyRecord, latencies, percentile
+from miniserve.loadtest import LoadClient, LoadResult, Target, Trace, run_closed_loop, run_open_loop
 from miniserve.serve import open_client
 from miniserve.settings import Mode, Settings
 from miniserve.simulator import Policy
@@ -42,6 +47,7 @@ _HALF = 0.5
 _TIMEOUT_S = 30.0
 _MAX_IN_FLIGHT = 8192
 _MAX_WAITING = 4096
+_IN_ENGINE = "miniserve:e2e_request_latency_seconds"
 
 
 async def measure(size: Size) -> list[Table]:
@@ -51,7 +57,7 @@ async def measure(size: Size) -> list[Table]:
     settings = Settings(mode=Mode.CONTINUOUS, max_num_seqs=slots, max_waiting=_MAX_WAITING)
     whole = Trace.load(STANDARD_LOAD)
     traces = stretches(whole, size.load_requests)[: size.load_traces]
-    short = stretches(whole, size.added_requests)[: size.added_stretches]
+    short = stretches(whole, size.added_requests)[: 1 + size.added_stretches]
     async with AsyncExitStack() as stack:
         server = stack.enter_context(
             ServeProcess(Mode.CONTINUOUS, max_num_seqs=slots, max_waiting=_MAX_WAITING)
@@ -115,20 +121,59 @@ async def _lengths(
 async def _added(
     server: ServeProcess, engine: BatchingClient, short: Sequence[Trace], rate: float
 ) -> tuple[list[Added], StepCost]:
-    """Each stretch to both, in turns; and what the steps without HTTP cost."""
+    """Each stretch to both, in turns; and what the steps without HTTP cost.
+
+    One client sends them all, so that only the first stretch, which is not counted, has to open
+    its connections.
+    """
     added = []
+    records: list[LatencyRecord] = []
+    target = Target(server.url)
     with _recorded(engine) as steps:
-        for number, trace in enumerate(short):
-            timed = trace.at_rate(rate)
-            run_id = f"short-{number}"
-            if number % 2:
-                http = await _over_http(server, timed, run_id)
-                direct = await run_direct(engine, timed, run_id=run_id)
-            else:
-                direct = await run_direct(engine, timed, run_id=run_id)
-                http = await _over_http(server, timed, run_id)
-            added.append(Added(direct.summary().p50.value, http.summary().p50.value))
+        async with LoadClient(target, timeout_s=_TIMEOUT_S, on_record=records.append) as client:
+            for number, trace in enumerate(short):
+                timed = trace.at_rate(rate)
+                direct = await run_direct(engine, timed, run_id=f"short-{number}")
+                before = await _seconds_in_engine(server)
+                records.clear()
+                await _send(client, timed)
+                in_engine = await _seconds_in_engine(server) - before
+                if number == 0:
+                    steps.clear()
+                    continue
+                took = latencies(records)
+                p50 = percentile(took, 0.5).value
+                outside = float(took.mean()) - in_engine / len(records)
+                added.append(Added(direct.summary().p50.value, p50, outside))
     return added, cost_of_run(steps)
+
+
+async def _send(client: LoadClient, trace: Trace) -> None:
+    """Send a trace, beginning now, and wait for its last answer."""
+    start = client.now()
+    for number, (offset, sentence) in enumerate(zip(trace.offsets, trace.sentences, strict=True)):
+        intended = start + float(offset)
+        await asyncio.sleep(max(0.0, intended - client.now()))
+        client.launch(number, intended, client.target.content(sentence))
+    await client.settle(_TIMEOUT_S)
+
+
+async def _seconds_in_engine(server: ServeProcess) -> float:
+    """What all generations of the server so far took in its engine, together."""
+    async with httpx.AsyncClient(trust_env=False) as client:
+        return read_sum((await client.get(f"{server.url}/metrics")).text, _IN_ENGINE)
+
+
+def read_sum(metrics: str, name: str) -> float:
+    """The sum of a histogram in the Prometheus text format.
+
+    Raises:
+        ValueError: it is not there.
+    """
+    found = re.search(rf"^{name}_sum (\S+)$", metrics, re.MULTILINE)
+    if found is None:
+        raise ValueError(f"the metrics have no {name}")
+    return float(found[1])
 
 
 @contextmanager
