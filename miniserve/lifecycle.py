@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Iterator
-from types import TracebackType
 
 from miniserve.client import EngineClient, EngineFailed, EngineState, EngineUnavailable
 from miniserve.completion import Completion
@@ -44,12 +43,7 @@ class Lifecycle:
         self._opening = asyncio.create_task(self._open(), name="open the engine")
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self.drain()
         if self._opening is not None:
             self._opening.cancel()

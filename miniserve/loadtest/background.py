@@ -5,7 +5,6 @@ import math
 import threading
 from collections import deque
 from collections.abc import Sequence
-from types import TracebackType
 
 from miniserve.latency import LatencyRecord
 from miniserve.loadtest.arrivals import PoissonClock
@@ -139,12 +138,7 @@ class BackgroundLoad:
     def __enter__(self) -> "BackgroundLoad":
         return self.start()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def _nudge(self) -> None:

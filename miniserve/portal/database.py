@@ -11,7 +11,6 @@ import contextlib
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 
 SCHEMA_VERSION = 1
 
@@ -66,18 +65,13 @@ class Database:
             self._anchor.execute("PRAGMA journal_mode = WAL")
             self._anchor.executescript(_SCHEMA)
         except BaseException as error:
-            self.__exit__(None, None, None)
+            self.__exit__()
             if isinstance(error, sqlite3.Error):
                 raise DatabaseError(f"{self.path.name} cannot be used: {error}.") from error
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._anchor is not None:
             self._anchor.close()
             self._anchor = None

@@ -13,7 +13,6 @@ import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import TracebackType
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
@@ -64,12 +63,7 @@ class Vault:
         self._secrets = opened
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._secrets = None
 
     @property
