@@ -94,7 +94,7 @@ def test_a_table_is_the_same_from_its_json() -> None:
 
 def test_parts_replace_themselves_and_stay_only_on_the_same_machine(tmp_path: Path) -> None:
     def save(name: str, date: str, on: str) -> dict[str, object]:
-        parts = {name: report.part([Table(f"T {name} {date}", "", [])], date, 1.0)}
+        parts = {name: report.part([Table(f"T {name} {date}", "", [])], date, 1.0, 0.3)}
         report.save(tmp_path, {"processor": on}, parts, order=["a", "b"])
         saved: dict[str, object] = json.loads((tmp_path / "bench.json").read_text("utf-8"))["parts"]
         return saved
@@ -102,7 +102,7 @@ def test_parts_replace_themselves_and_stay_only_on_the_same_machine(tmp_path: Pa
     save("b", "2026-01-01", "one")
     assert list(save("a", "2026-01-02", "one")) == ["a", "b"]
     page = (tmp_path / "bench.md").read_text("utf-8")
-    assert "- date: 2026-01-01 to 2026-01-02" in page
+    assert "- date: 2026-01-01 to 2026-01-02\n- load average just before: 0.3\n" in page
     assert page.index("T a 2026-01-02") < page.index("T b 2026-01-01")
     save("a", "2026-01-03", "one")
     assert "T a 2026-01-02" not in (tmp_path / "bench.md").read_text("utf-8")

@@ -25,7 +25,7 @@ from miniserve.bench import (
     scheduling,
     steps,
 )
-from miniserve.bench.machine import machine, now
+from miniserve.bench.machine import load_average, machine, now
 from miniserve.bench.size import QUICK, Size
 from miniserve.bench.tables import Table, markdown
 from miniserve.paths import DATA_DIR
@@ -52,16 +52,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with threadpoolctl.threadpool_limits(1, user_api="blas"):
         about = machine()
         print(*(f"{name}: {value}" for name, value in about.items()), sep="\n", end="\n\n")
-        parts = {}
         for name, measure in PARTS.items():
             if name in given.only:
-                date, start = now(), time.monotonic()
+                date, load, start = now(), load_average(), time.monotonic()
                 tables = measure(QUICK if given.quick else Size())
                 took = time.monotonic() - start
-                parts[name] = report.part(tables, date, took)
                 print(*map(markdown, tables), f"({name}: {took:.0f} s)\n", sep="\n", flush=True)
-    if out is not None:
-        report.save(out, about, parts, order=list(PARTS))
+                if out is not None:  # at once, in case a later part fails
+                    parts = {name: report.part(tables, date, took, load)}
+                    report.save(out, about, parts, order=list(PARTS))
 
 
 if __name__ == "__main__":

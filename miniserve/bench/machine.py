@@ -42,6 +42,14 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
+def load_average() -> float | None:
+    """Processes that wanted to run, on average over the last minute; None where nobody counts."""
+    try:
+        return round(os.getloadavg()[0], 1)
+    except (AttributeError, OSError):
+        return None
+
+
 def processor() -> str:
     """The processor's model name."""
     try:

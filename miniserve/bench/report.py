@@ -9,10 +9,18 @@ from pathlib import Path
 from miniserve.bench.tables import Json, Table, markdown
 
 
-def part(tables: Sequence[Table], date: str, seconds: float) -> Json:
-    """One part of the benchmark: its tables, when it began, and how long it took."""
-    made = [table.as_dict() for table in tables]
-    return {"date": date, "seconds": round(seconds, 1), "tables": made}
+def part(
+    tables: Sequence[Table], date: str, seconds: float, load_average: float | None = None
+) -> Json:
+    """One part of the benchmark: its tables, when it began, how long it took, and how busy the
+    machine was just before.
+    """
+    return {
+        "date": date,
+        "seconds": round(seconds, 1),
+        "load_average": load_average,
+        "tables": [table.as_dict() for table in tables],
+    }
 
 
 def save(
@@ -39,7 +47,11 @@ def page(report: Json) -> str:
     dates = sorted(content["date"] for content in report["parts"].values())
     lines = ["# The engine, measured", "", "Made by `make bench`.", ""]
     lines += [f"- {name}: {value}" for name, value in report["machine"].items()]
-    lines += [f"- date: {dates[0]}" + (f" to {dates[-1]}" if dates[0] != dates[-1] else ""), ""]
+    lines.append(f"- date: {dates[0]}" + (f" to {dates[-1]}" if dates[0] != dates[-1] else ""))
+    first = next(iter(report["parts"].values()))
+    if first["load_average"] is not None:
+        lines.append(f"- load average just before: {first['load_average']}")
+    lines.append("")
     for content in report["parts"].values():
         lines += [markdown(table) for table in content["tables"]]
     return "\n".join(lines)
