@@ -5,12 +5,8 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-import math
-import os
 import shutil
-import socket
 import subprocess
-import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,27 +20,34 @@ from miniserve.bench.peers.engine import (
     environment,
     variable,
 )
+from miniserve.bench.peers.local_server import LocalServer, free_port
 
 _CONTEXT = 256
-_START_TIMEOUT_S = 60.0
 _ANSWER_TIMEOUT_S = 120.0
-_STOP_TIMEOUT_S = 10.0
+_RUN_TIMEOUT_S = 60.0
 
 
-class LlamaServer:
-    """A `llama-server` on a free port; `url` is its address.
+class LlamaServer(LocalServer):
+    """A `llama-server`, on a free port if none is named.
 
     Args:
         checkpoint: a Hugging Face directory; the GGUF made from it is put into `folder`.
         slots: sequences at a time.
+        options: more of its command line.
 
     Raises:
         NotInstalled: the program, or the Python that converts, is not there.
-        RuntimeError: it did not become ready; what it wrote is in the message.
+        RuntimeError: see `LocalServer`.
     """
 
     def __init__(
-        self, checkpoint: Path, slots: int, folder: Path, options: Sequence[str] = ()
+        self,
+        checkpoint: Path,
+        slots: int,
+        folder: Path,
+        *,
+        port: int | None = None,
+        options: Sequence[str] = (),
     ) -> None:
         program = shutil.which(variable("MINISERVE_LLAMA_SERVER"))
         if program is None:
@@ -52,53 +55,12 @@ class LlamaServer:
         model = folder / "tutor-float32.gguf"
         if not model.exists():
             _convert(checkpoint, model)
-        self.program = program
-        self.port = _free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self._log = folder / f"llama-server-{self.port}.log"
-        command = [program, "--model", str(model), "--alias", "tutor", "--port", str(self.port)]
+        self.program, port = program, port or free_port()
+        command = [program, "--model", str(model), "--alias", "tutor", "--port", str(port)]
         command += ["--parallel", str(slots), "--ctx-size", str(slots * _CONTEXT)]
         command += ["--threads", "1", "--threads-batch", "1", "--device", "none"]
         command += ["--cache-ram", "0", "--log-verbosity", "1", *options]
-        with self._log.open("wb") as log:
-            self.process = subprocess.Popen(
-                command, env=environment(), stdout=log, stderr=log, stdin=subprocess.DEVNULL
-            )
-        try:
-            self._wait_until_ready()
-        except BaseException:
-            self.stop()
-            raise
-
-    def cpu_s(self) -> float:
-        """Processor time of the server so far; NaN where the system does not tell."""
-        try:
-            fields = Path(f"/proc/{self.process.pid}/stat").read_text("ascii").rpartition(")")[2]
-        except OSError:
-            return math.nan
-        user, system = fields.split()[11:13]
-        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
-
-    def stop(self) -> None:
-        """End the server."""
-        self.process.terminate()
-        try:
-            self.process.wait(_STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait(_STOP_TIMEOUT_S)
-
-    def _wait_until_ready(self) -> None:
-        deadline = time.monotonic() + _START_TIMEOUT_S
-        while time.monotonic() < deadline and self.process.poll() is None:
-            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=1)
-            with contextlib.suppress(OSError), contextlib.closing(connection):
-                connection.request("GET", "/health")
-                if connection.getresponse().status == 200:
-                    return
-            time.sleep(0.05)
-        said = self._log.read_text(encoding="utf-8", errors="replace")
-        raise RuntimeError(f"llama-server is not ready: {said[-1000:]}")
+        super().__init__(command, port, folder / f"llama-server-{port}.log")
 
 
 class LlamaCpp(PeerEngine):
@@ -137,7 +99,7 @@ class LlamaCpp(PeerEngine):
             capture_output=True,
             text=True,
             check=False,
-            timeout=_START_TIMEOUT_S,
+            timeout=_RUN_TIMEOUT_S,
         )
         lines = (said.stdout + said.stderr).splitlines()
         said_of_it = next((line for line in lines if line.startswith("version: ")), "")
@@ -175,13 +137,12 @@ def _convert(checkpoint: Path, target: Path) -> None:
     module = "miniserve.bench.peers.conversion"
     command = [python, "-m", module, str(checkpoint), str(target)]
     done = subprocess.run(
-        command, env=environment(), capture_output=True, text=True, check=False, timeout=60
+        command,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=_RUN_TIMEOUT_S,
     )
     if done.returncode:
         raise NotInstalled(f"no GGUF could be made: {done.stderr.strip().splitlines()[-1]}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 
 from miniserve.bench.peers.engine import Answers, PeerEngine, Prompts, release_of
 
-_ENVIRONMENT = {
+#: One process for `LLM`, one thread, little memory, and nothing sent home.
+ENVIRONMENT = {
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",
     "VLLM_CPU_KVCACHE_SPACE": "1",  # GiB
@@ -27,7 +28,7 @@ class VllmCpu(PeerEngine):
 
     def start(self, checkpoint: Path, slots: int, folder: Path) -> None:
         """See `PeerEngine.start`."""
-        os.environ.update(_ENVIRONMENT)
+        os.environ.update(ENVIRONMENT)
         self._vllm: Any = import_module("vllm")
         self._engine: Any = self._vllm.LLM(
             model=str(checkpoint),
