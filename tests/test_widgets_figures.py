@@ -346,7 +346,7 @@ def test_pictures_have_a_widget_a_still_and_fixed_words() -> None:
         show_timeline({"static": trace}, title="Three"),
     ]
     for picture, title in zip(pictures, ("One", "Two", "Three"), strict=True):
-        bundle = picture._repr_mimebundle_()
+        bundle, _ = picture._repr_mimebundle_()
         assert bundle["text/plain"] == f"Figure: {title}"
         assert "image/png" in bundle
         assert isinstance(picture.figure, go.Figure)

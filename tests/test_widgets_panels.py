@@ -72,7 +72,7 @@ async def test_a_run_of_n_requests_is_counted_to_the_last(panel: LoadPanel) -> N
 
 
 async def test_the_first_view_is_the_preview(panel: LoadPanel) -> None:
-    bundle = panel._repr_mimebundle_()
+    bundle, _ = panel._repr_mimebundle_()
     assert WIDGET_VIEW in bundle
     assert "image/png" in bundle
     assert bundle["text/plain"] == "Live panel: Arrival rate against latency"
@@ -336,7 +336,7 @@ async def test_a_race_gives_all_servers_the_same_arrivals() -> None:
             max_num_seqs=(1, 8, 4),
             configure={"static": static.configure, "continuous": continuous.configure},
         )
-        assert race._repr_mimebundle_()["text/plain"].startswith("Live race")
+        assert race._repr_mimebundle_()[0]["text/plain"].startswith("Live race")
         race.run()
         results = await race.settled()
         assert [result.counts.answered for result in results.values()] == [60, 60]
@@ -373,7 +373,7 @@ def saved(mode_latency: float, n: int = 40) -> list[LatencyRecord]:
 async def test_a_replay_begins_at_the_finish_and_plays_from_the_start() -> None:
     replay = Race.replay({"static": saved(0.5), "continuous": saved(0.1)}, speed=4)
     assert replay._view._table.value.count("<td>40</td>") == 2
-    assert "image/png" in replay._repr_mimebundle_()
+    assert "image/png" in replay._repr_mimebundle_()[0]
     replay.player.toggle()
     assert replay.player.playing
     assert replay.player.position == 0
@@ -406,7 +406,7 @@ def steps() -> list[StepRecord]:
 
 async def test_a_timeline_plays_scrubs_and_follows() -> None:
     timeline = Timeline(steps(), window=40)
-    assert "image/png" in timeline._repr_mimebundle_()
+    assert "image/png" in timeline._repr_mimebundle_()[0]
     end = timeline.player.slider.max
     first = timeline._canvas.traces[0]["x"]
     assert any(length is None for length in first)  # what lies beyond the first view
@@ -440,7 +440,7 @@ async def test_try_it_shows_the_answer_and_where_the_time_went(server: FakeServi
     assert set(answer.parts) == {"queue", "prefill", "decode", "http"}
     assert sum(answer.parts.values()) == pytest.approx(answer.total_s)
     assert "went</ins>" in panel._shown.value
-    assert "image/png" in panel._repr_mimebundle_()
+    assert "image/png" in panel._repr_mimebundle_()[0]
     panel.close()
 
 

@@ -42,7 +42,7 @@ def test_an_assessment_is_what_the_simulator_and_the_formula_say() -> None:
 
 def test_the_first_view_is_already_the_point() -> None:
     panel = made_panel()
-    bundle = panel._repr_mimebundle_()
+    bundle, _ = panel._repr_mimebundle_()
     assert bundle["text/plain"] == "Plan panel: How long may the queue be?"
     assert bundle["image/png"]
     assert len(panel._canvas.traces[0]["x"]) == 10  # and the slider's own

@@ -34,7 +34,7 @@ def test_comparison_names_both() -> None:
 
 
 def test_display_has_a_widget_and_fixed_text() -> None:
-    bundle = Predict("Faster or slower?", ["faster", "slower"])._repr_mimebundle_()
+    bundle, _ = Predict("Faster or slower?", ["faster", "slower"])._repr_mimebundle_()
     assert WIDGET_VIEW in bundle
     assert bundle["text/plain"] == "Predict: Faster or slower?\n  ( ) faster\n  ( ) slower"
 

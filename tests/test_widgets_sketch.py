@@ -80,6 +80,7 @@ def test_nothing_to_draw() -> None:
     ids=lambda panel: type(panel).__name__,
 )
 def test_a_panel_without_a_figure_has_a_picture(panel: Panel) -> None:
-    bundle = panel._repr_mimebundle_()
+    bundle, metadata = panel._repr_mimebundle_()
     assert base64.b64decode(bundle["image/png"]).startswith(b"\x89PNG")
     assert bundle["text/plain"] == panel.text
+    assert metadata["image/png"]["alt"] == panel.text

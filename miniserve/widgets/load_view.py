@@ -121,11 +121,11 @@ class LoadView:
         return traces
 
     def _tops_layout(self, state: LoadState) -> Spec:
-        """Axes of strips grow with the data and never shrink, so that they stay calm."""
+        """Axes of strips grow with the data and shrink only from far above, to stay calm."""
         changes: Spec = {}
         for number, samples in enumerate(state.strips):
             top = nice_ceiling(max((value for _, value in samples), default=0.0))
-            if top > self._tops[number]:
+            if top > self._tops[number] or 10 * top <= self._tops[number]:
                 self._tops[number] = top
                 changes[f"yaxis{number + 2}"] = {"range": [0, top]}
         return changes

@@ -46,7 +46,8 @@ class Panel:
         self.close()
         self.root.close()
 
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The three forms, and the words that stand for the PNG where it cannot be seen."""
         view = self.root._repr_mimebundle_() or {}
         bundle: dict[str, Any] = {"text/plain": self.text}
         if WIDGET_VIEW in view:
@@ -54,7 +55,7 @@ class Panel:
         figure = self.picture()
         if figure is not None:
             bundle["image/png"] = base64.b64encode(png(figure)).decode()
-        return bundle
+        return bundle, {"image/png": {"alt": self.text}}
 
 
 def png(figure: Figure, dpi: int = 100) -> bytes:
