@@ -5,7 +5,6 @@ rest.
 import asyncio
 import statistics
 
-import numpy as np
 import psutil  # type: ignore[import-untyped]
 import pytest
 
@@ -26,6 +25,7 @@ def overload(duration_s: float) -> None:
     slow = {"step_s": STEP_S}
     with ServerProcess(slow=slow, max_num_seqs=SLOTS, max_waiting=WAITING) as server:
         server.correct(f"Say {TOKENS}.")
+        before = server.metrics()
         process = psutil.Process(server.process.pid)
         memory = process.memory_info().rss
         rate = 10 * CAPACITY
@@ -42,15 +42,26 @@ def overload(duration_s: float) -> None:
         assert server.metric("http_requests_total", route="/correct", status="503") == len(refused)
         assert server.metric("request_failure_total", error="QueueFull") == len(refused)
 
-        # Little's law is the plan of a queue bound: at most N in the system at the throughput X
-        # that was reached means N / X seconds for the mean. The tail gets twice as much again.
-        # Both sides are the server's own numbers: the load generator of a test may be slow.
-        spent = {status: times(server, status) for status in (200, 503)}
+        # Little's law is what a queue bound promises: with at most N in the engine at a throughput
+        # of X, the mean stay is N / X at most, on a machine however slow. A tenth is for the turns
+        # of the event loop between the engine's answer and the end of the measurement.
+        def engine_s(part: str) -> float:
+            name = f"e2e_request_latency_seconds_{part}"
+            return server.metric(name) - server.metric(name, before)
+
+        assert engine_s("count") == len(taken)
+        mean_s = engine_s("sum") / len(taken)
         first, last = min(r.sent for r in taken), max(r.done or 0.0 for r in taken)
         plan_s = (SLOTS + WAITING) * (last - first) / len(taken)
-        assert statistics.mean(spent[200]) <= 1.5 * plan_s
-        assert np.quantile(spent[200], 0.95) <= 3 * plan_s
-        assert statistics.median(spent[503]) < statistics.median(spent[200])
+        assert mean_s <= 1.1 * plan_s
+        # A refusal waits for nobody. Both sides are the server's own: the generator may be slow.
+        spent = {status: statistics.median(times(server, status)) for status in (200, 503)}
+        assert spent[503] < spent[200]
+        print(
+            f"{len(taken)} answered and {len(refused)} refused in {last - first:.0f} s; "
+            f"mean in the engine {mean_s:.2f} s (by the bound {plan_s:.2f} s at most); "
+            f"medians at the server: answered {spent[200]:.3f} s, refused {spent[503]:.3f} s"
+        )
 
         # And afterwards all is as before.
         eventually(lambda: server.correct(f"Say {TOKENS}.").status_code == 200, "it serves again")
