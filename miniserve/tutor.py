@@ -102,6 +102,8 @@ def parse_answer(text: str) -> Correction:
         raise AnswerError("A line of the model's answer is empty.")
     if not (corrected.isprintable() and explanation.isprintable()):
         raise AnswerError("The model's answer holds a character that is not printable.")
+    if "\N{REPLACEMENT CHARACTER}" in text:  # what the tokenizer makes of half a character's bytes
+        raise AnswerError("The model's answer holds a character that was not written to its end.")
     return Correction(corrected, explanation)
 
 

@@ -113,7 +113,18 @@ def test_an_answer_is_two_lines() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "\n", "He went.", "He went.\n", "\nBecause.", "a\nb\nc", "a\n\nb", "a\x00\nb", "a\r\rb"],
+    [
+        "",
+        "\n",
+        "He went.",
+        "He went.\n",
+        "\nBecause.",
+        "a\nb\nc",
+        "a\n\nb",
+        "a\x00\nb",
+        "a\r\rb",
+        "a\ufffd\nb",
+    ],
 )
 def test_a_malformed_answer_is_a_typed_error(text: str) -> None:
     with pytest.raises(AnswerError):
