@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help setup lab test lint format notebooks pictures bench soak data lock clean
+.PHONY: help setup lab test lint format notebooks pictures bench bench-peers soak data lock clean
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+: .*##|^[a-z-]+:  +##' $(MAKEFILE_LIST) | sed -E 's/:.*## / — /'
@@ -48,6 +48,9 @@ pictures: setup  ## make the README's pictures of the panels (needs Chromium)
 bench: setup     ## measure the engine (4 minutes), then the standard load test in all four modes
 	$(BIN)/python -m miniserve.bench.engine $(ARGS)
 	$(BIN)/miniserve bench --standard
+
+bench-peers: setup ## this engine beside others that are installed (5 minutes; miniserve/bench/peers says how)
+	$(BIN)/python -m miniserve.bench.peers $(ARGS)
 
 CORPUS := $(BIN)/python data/build/make_corpus.py
 CACHE  := data/build/cache

@@ -59,12 +59,13 @@ def measure_offline(
         for name, kind in kinds.items():
             _say(f"starting {name}")
             try:
-                children[name] = Child(kind, load.checkpoint, _SLOTS)
+                child = Child(kind, load.checkpoint, _SLOTS)
+                stack.callback(child.stop)
+                child.run(load, 2 * _SLOTS)  # warms up
+                children[name] = child
             except (NotInstalled, PeerFailed) as error:
                 missing[name] = str(error)
                 _say(f"  left out: {error}")
-                continue
-            stack.callback(children[name].stop)
         versions = {name: child.version for name, child in children.items()}
 
         def run(name: str) -> Run:
@@ -72,9 +73,9 @@ def measure_offline(
             _say(f"  {name}: {len(load.prompts) / done.seconds:.1f} corrections/s")
             return done
 
-        for child in children.values():
-            child.run(load, 2 * _SLOTS)  # warms up
         runs, failed = play(list(children), run, rounds)
+    if Own.name not in runs:
+        raise SystemExit(f"this engine does not run: {(missing | failed)[Own.name]}")
     found = standings(runs, Own.name)
     table = results.offline_table(found, kinds, versions, slots=_SLOTS, rounds=rounds)
     llama = found.get(LlamaCpp.name)

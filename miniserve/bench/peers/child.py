@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import selectors
 import subprocess
 import sys
@@ -115,8 +116,8 @@ class Child:
             while not line.endswith(b"\n"):
                 if not selector.select(max(0.0, deadline - time.monotonic())):
                     raise PeerFailed(f"no answer within {timeout_s:.0f} s")
-                # What is buffered here would not be seen by select: so read around the buffer.
-                piece = stdout.raw.read(1 << 20)  # type: ignore[attr-defined]
+                # What a buffer holds is not seen by select: so read around it.
+                piece = os.read(stdout.fileno(), 1 << 20)
                 if not piece:
                     said = self._errors.read_text(encoding="utf-8", errors="replace")
                     raise PeerFailed(f"the process has ended: {said[-500:]}")

@@ -123,6 +123,8 @@ def compare(
             name: run_closed(aim, load.sentences, slots).summary() for name, aim in aims.items()
         }
         rate = rate or _LOAD * full[LLAMA].throughput_rps
+        if not rate > 0:
+            raise RuntimeError("llama-server answers nothing")
         found: dict[str, list[Summary]] = {name: [] for name in aims}
         for number, trace in enumerate(traces(load, rate, seconds, count)):
             for name in list(aims) if number % 2 == 0 else list(aims)[::-1]:
