@@ -86,7 +86,7 @@ def test_no_cell_is_skipped(path: Path) -> None:
 def test_chapter_follows_the_rhythm(chapter: Path) -> None:
     cells = nbformat.read(chapter, as_version=4).cells
     prose = "\n".join(c.source for c in cells if c.cell_type == "markdown")
-    assert 20 <= len(cells) <= 60
+    assert 30 <= len(cells) <= 50
     assert "> 🇪🇸" in prose, "a Spanish summary opens the chapter"
     for word in ("Predict", "Exercise", "Recap"):
         assert word in prose, word
