@@ -27,15 +27,15 @@ def wait_for_widgets(page: NotebookPage, index: int, widgets: int, figures: int)
     """Wait until a cell shows so many widgets, and so many figures with something in them."""
     page.wait_for(
         f"{widgets} widgets and {figures} figures in cell {index}",
-        """([index, kind, widgets, figures]) => {
+        """([index, widgets, figures]) => {
             const cell = document.querySelector(
                 `.jp-Notebook-cell[data-windowed-list-index='${index}']`);
             const seen = selector => [...cell?.querySelectorAll(selector) ?? []]
                 .filter(element => element.checkVisibility() && element.clientHeight > 20).length;
-            return seen(`.jp-OutputArea-output[data-mime-type='${kind}']`) >= widgets
-                && seen('.jupyter-widgets') >= widgets && seen('.main-svg') >= figures;
+            return seen('.jp-OutputArea-output > .jupyter-widgets') >= widgets
+                && seen('.main-svg') >= figures;
         }""",
-        arg=[index, WIDGET_VIEW, widgets, figures],
+        arg=[index, widgets, figures],
     )
 
 

@@ -101,9 +101,8 @@ def drag_to_end(page: NotebookPage, panel: Locator, name: str) -> None:
     page.page.mouse.up()
 
 
-def text_colour(panel: Locator) -> str:
-    colour: str = panel.locator(".xtick text").first.evaluate("text => getComputedStyle(text).fill")
-    return colour
+# In one go: between two calls Plotly may have put new labels in place of the old ones.
+TEXT_COLOUR = "getComputedStyle(document.querySelector('.miniserve-load .xtick text')).fill"
 
 
 def test_load_panel(open_notebook: Opener) -> None:
@@ -144,10 +143,10 @@ panel""",
     drag_to_end(page, panel, "max-num-seqs")
     live_p50(page, "batch 8", below_ms=crowded)  # a larger batch carries them
     page.screenshot("load-pinned-light")
-    light = text_colour(panel)
+    light = page.page.evaluate(f"() => {TEXT_COLOUR}")
     page.theme("dark")
+    page.wait_for("labels in another colour", f"light => {TEXT_COLOUR} !== light", arg=light)
     page.screenshot("load-pinned-dark")
-    assert text_colour(panel) != light
     page.theme("light")
 
     panel.get_by_role("button", name="Stop").click()
