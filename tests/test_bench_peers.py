@@ -237,7 +237,7 @@ def test_both_servers_get_the_same_traces(monkeypatch: pytest.MonkeyPatch) -> No
 
         def stop(self) -> None: ...
 
-    monkeypatch.setattr(over_http, "LlamaServer", lambda *_: Server("http://llama"))
+    monkeypatch.setattr(over_http, "LlamaServer", lambda *_, **__: Server("http://llama"))
     monkeypatch.setattr(over_http, "ServeProcess", lambda *_, **__: Server("http://own"))
     sent: list[tuple[str, Trace]] = []
 

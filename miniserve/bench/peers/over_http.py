@@ -20,12 +20,17 @@ from miniserve.bench.serving import ServeProcess
 from miniserve.bench.tables import Spread
 from miniserve.latency import Summary
 from miniserve.loadtest import LoadResult, Target, Trace, poisson, run_closed_loop, run_open_loop
+from miniserve.loadtest.client import MAX_IN_FLIGHT
 from miniserve.settings import Mode
 from miniserve.tutor import prompt_for
 
 _WARMUP_S = 1.0
 _SEED = 20
 _LOAD = 0.8
+
+#: Each connection keeps one of llama.cpp's HTTP threads; with the usual few, an open load would
+#: mostly measure the wait for one.
+_THREADS_HTTP = ("--threads-http", str(MAX_IN_FLIGHT))
 
 OWN, LLAMA = Own.name, LlamaCpp.name
 
@@ -111,7 +116,7 @@ def compare(
     """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="miniserve-peers-")))
-        llama = LlamaServer(load.checkpoint, slots, folder)
+        llama = LlamaServer(load.checkpoint, slots, folder, options=_THREADS_HTTP)
         stack.callback(llama.stop)
         own = stack.enter_context(
             ServeProcess(Mode.CONTINUOUS, max_num_seqs=slots, checkpoint=load.checkpoint)
