@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 import httpx
 import pytest
 
+from miniserve.breaker import CircuitBreaker
 from miniserve.client import (
     EngineState,
     EngineUnavailable,
@@ -14,7 +15,7 @@ from miniserve.client import (
     QueueFull,
     StepFailed,
 )
-from miniserve.remote import CircuitBreaker, RemoteClient
+from miniserve.remote import RemoteClient
 from tests import recorded_engines as recorded
 from tests.fakes import until
 
