@@ -45,6 +45,9 @@ def test_poisson_arrivals_are_independent_of_each_other(seed: int) -> None:
     assert abs(np.corrcoef(sample[:-1], sample[1:])[0, 1]) < 0.05
 
 
+# Since Python 3.12, copying an iterator of itertools warns; ciw does so, and it does no harm before
+# Python 3.14.
+@pytest.mark.filterwarnings("ignore:Pickle, copy, and deepcopy support:DeprecationWarning")
 def test_poisson_arrivals_queue_as_theory_says() -> None:
     """An independent simulator, fed our arrivals, waits what Pollaczek and Khinchine computed."""
     rate, service, n = 0.7, 1.0, 15_000
