@@ -23,6 +23,10 @@ MEDIA_TYPE = "application/problem+json"
 SCHEMA_REF = "#/components/schemas/{model}"
 
 
+#: Names that Python had not taken over from RFC 9110 before version 3.13.
+_RFC_9110 = {413: "Content Too Large", 422: "Unprocessable Content"}
+
+
 class ProblemResponse(JSONResponse):
     """JSON with the media type of a problem."""
 
@@ -120,7 +124,7 @@ def responses(problems: Iterable[Problem]) -> dict[int | str, dict[str, Any]]:
         entry = described.setdefault(
             problem.status,
             {
-                "description": HTTPStatus(problem.status).phrase,
+                "description": _RFC_9110.get(problem.status, HTTPStatus(problem.status).phrase),
                 "content": {
                     MEDIA_TYPE: {
                         "schema": {"$ref": SCHEMA_REF.format(model="ProblemDetails")},
