@@ -193,7 +193,7 @@ def test_every_request_is_sent_once_as_planned(puppet: Puppet) -> None:
     assert result.conditions["url"] == f"{puppet.url}/correct"
     assert not result.conditions["stopped_early"]
     json.dumps(result.conditions, allow_nan=False)
-    assert sockets_to(puppet.port) == 0
+    wait_until(lambda: sockets_to(puppet.port) == 0)
 
 
 def test_nothing_is_gated_by_a_server_that_does_not_answer(puppet: Puppet) -> None:
@@ -248,14 +248,14 @@ def test_half_an_answer_is_a_failure(puppet: Puppet) -> None:
     result = asyncio.run(run_open_loop(Target(puppet.url, "/broken"), trace(5)))
     assert [(r.status, r.error) for r in result.records] == [(200, "RemoteProtocolError")] * 5
     assert all(r.first_byte is not None and r.done is None for r in result.records)
-    assert sockets_to(puppet.port) == 0
+    wait_until(lambda: sockets_to(puppet.port) == 0)
 
 
 @pytest.mark.parametrize("drain_s", [0.0, 0.1])
 def test_the_tail_is_drained_and_no_longer(puppet: Puppet, drain_s: float) -> None:
     result = asyncio.run(run_open_loop(Target(puppet.url, "/hold"), trace(8), drain_s=drain_s))
     assert [(r.error, r.done) for r in result.records] == [("unfinished", None)] * 8
-    assert sockets_to(puppet.port) == 0
+    wait_until(lambda: sockets_to(puppet.port) == 0)
 
 
 def test_warm_up_is_left_out_by_intended_start(puppet: Puppet) -> None:
@@ -286,7 +286,7 @@ def test_a_callback_that_fails_ends_the_run(puppet: Puppet) -> None:
         asyncio.run(run_open_loop(puppet.url, trace(500, rate=20.0), on_record=fail))
     assert caught.value.subgroup(KeyError) is not None
     assert puppet.arrived < 500
-    assert sockets_to(puppet.port) == 0
+    wait_until(lambda: sockets_to(puppet.port) == 0)
 
 
 def test_any_url_and_body_can_be_loaded(puppet: Puppet) -> None:
@@ -320,7 +320,7 @@ def test_a_closed_loop_sends_n_requests_with_so_many_at_once(puppet: Puppet) -> 
     assert len({r.request_id for r in result.records}) == 50
     assert 1 <= puppet.most_inside <= 4
     assert sorted(puppet.sentences) == sorted((SENTENCES * 17)[:50])
-    assert sockets_to(puppet.port) == 0
+    wait_until(lambda: sockets_to(puppet.port) == 0)
 
 
 def test_connections_are_kept_alive(puppet: Puppet) -> None:
@@ -453,7 +453,7 @@ def test_a_background_load_sends_what_it_was_asked_for(puppet: Puppet) -> None:
     assert heard_in == {"miniserve-load"}
     assert not load_threads()
     assert not load_.running
-    assert sockets_to(puppet.port) == 0
+    wait_until(lambda: sockets_to(puppet.port) == 0)
 
 
 def test_a_new_rate_wakes_a_sleeping_load(puppet: Puppet) -> None:
@@ -495,7 +495,7 @@ def test_stopping_does_not_wait_for_a_server_that_hangs(puppet: Puppet) -> None:
     assert [r.error for r in load_.records] == ["unfinished"] * 5
     assert load_.in_flight == 0
     assert not load_threads()
-    assert sockets_to(puppet.port) == 0
+    wait_until(lambda: sockets_to(puppet.port) == 0)
     with pytest.raises(RuntimeError):
         load_.start()
 
@@ -517,7 +517,7 @@ def test_what_a_callback_raises_surfaces_when_the_load_is_stopped(puppet: Puppet
         load_.stop()
     assert caught.value.subgroup(KeyError) is not None
     load_.stop()  # said once
-    assert sockets_to(puppet.port) == 0
+    wait_until(lambda: sockets_to(puppet.port) == 0)
 
 
 def test_a_callback_may_stop_its_own_load(puppet: Puppet) -> None:
