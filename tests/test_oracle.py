@@ -85,11 +85,12 @@ def draw_scheduler(mode: str, eos_token_id: int, dice: random.Random) -> Schedul
 
 
 def check(oracle: Oracle, scheduler: Scheduler, dice: random.Random) -> None:
-    """Run all sentences; they come in any order and a few at a time, and one in ten is aborted."""
+    """Run all sentences; they come in any order, a few at a time, and up to a tenth is aborted."""
     now = 0.0
     core = EngineCore(Llama(oracle.checkpoint, max_num_seqs=MOST_SLOTS), scheduler, lambda: now)
     coming = list(range(len(oracle.prompts)))
     dice.shuffle(coming)
+    impatient = set(dice.sample(coming, len(coming) // 10))
     given_up: set[int] = set()
     made: dict[int, list[int]] = {}
     crowd = dice.choice([1, 4, 1000])
@@ -97,16 +98,16 @@ def check(oracle: Oracle, scheduler: Scheduler, dice: random.Random) -> None:
         for _ in range(min(len(coming), dice.randint(0, crowd))):
             index = coming.pop()
             core.handle(AddRequest(str(index), oracle.prompts[index], MAX_TOKENS, now))
-        if scheduler.requests and dice.random() < 0.1 * len(oracle.prompts) / 2000:
+        if scheduler.requests and dice.random() < 0.5:
             request_id = dice.choice(list(scheduler.requests))
-            given_up.add(int(request_id))
-            core.handle(Abort(request_id))
+            if int(request_id) in impatient:
+                given_up.add(int(request_id))
+                core.handle(Abort(request_id))
         for output in core.step().outputs:
             assert not output.error
             made[int(output.request_id)] = list(output.token_ids)
         now += 0.002
     assert len(made) == len(oracle.prompts)
-    assert len(given_up) < len(made) / 2
     for index, answer in enumerate(oracle.answers):
         expected = answer[: len(made[index])] if index in given_up else answer
         assert made[index] == expected, oracle.sentences[index]
