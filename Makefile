@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+# Jupyter wants to hear that it is meant to run as root, as it is in many containers.
+ROOT   := $(if $(filter 0,$(shell id -u 2>/dev/null)),--allow-root)
 export OPENBLAS_NUM_THREADS ?= 1
 
 .PHONY: help setup lab test lint format notebooks pictures bench bench-peers soak data lock clean
@@ -22,7 +24,7 @@ $(READY): requirements.lock pyproject.toml
 	@touch $(READY)
 
 lab: setup       ## open JupyterLab on the first chapter
-	$(BIN)/jupyter lab notebooks/00_start_here.ipynb
+	$(BIN)/jupyter lab $(ROOT) notebooks/00_start_here.ipynb
 
 test: setup      ## run every test, the notebooks included
 	$(BIN)/python -m tests
