@@ -22,7 +22,7 @@ ENVIRONMENT = {
 class VllmCpu(PeerEngine):
     """The `LLM` class with compiled graphs; no prefix cache, since no two prompts share one.
 
-    In float32: with the checkpoint's own float16 it was slower on the processors that we tried.
+    In float32: with the checkpoint's own float16 it was slower in the one run that we tried.
     """
 
     name = "vLLM CPU"
