@@ -7,7 +7,6 @@ in front of the routes (rate limit, body size) answers as everywhere else.
 
 from __future__ import annotations
 
-import asyncio
 import time
 import uuid
 from collections.abc import Callable, Coroutine, Iterable
@@ -22,8 +21,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from miniserve import problems
-from miniserve.app import admitted_client, unless_disconnected
+from miniserve.app import admitted_client, generate_in_time
 from miniserve.client import EngineClient, EngineError, EngineUnavailable, PromptTooLong, QueueFull
+from miniserve.error_handlers import RequestTimeout
 from miniserve.problems import INTERNAL, Problem
 from miniserve.settings import Settings
 
@@ -145,7 +145,7 @@ class _OpenAIRoute(APIRoute):
                 return error.response()
             except HTTPException as error:  # the body could not be parsed
                 return ApiError(error.status_code, str(error.detail)).response()
-            except (EngineError, TimeoutError) as error:
+            except (EngineError, RequestTimeout) as error:
                 return _engine_error(error).response()
             except RequestValidationError as error:
                 first = error.errors()[0]
@@ -191,12 +191,13 @@ def completions_router(settings: Settings, extra_problems: Iterable[Problem] = (
             raise ApiError(404, message, param="model", code="model_not_found")
         if question.stream:
             raise ApiError(400, "Streaming is not offered.", param="stream")
-        request_id = getattr(request.state, "request_id", None) or uuid.uuid4().hex
-        generation = client.generate(
-            question.prompt, max_tokens=question.max_tokens, request_id=request_id
+        completion = await generate_in_time(
+            request,
+            client,
+            question.prompt,
+            max_tokens=question.max_tokens,
+            timeout_s=settings.request_timeout_s,
         )
-        async with asyncio.timeout(settings.request_timeout_s):
-            completion = await unless_disconnected(request, generation)
         usage = Usage(
             prompt_tokens=completion.num_prompt_tokens,
             completion_tokens=completion.num_output_tokens,
@@ -214,7 +215,7 @@ def completions_router(settings: Settings, extra_problems: Iterable[Problem] = (
     return router
 
 
-def _engine_error(error: EngineError | TimeoutError) -> ApiError:
+def _engine_error(error: EngineError | RequestTimeout) -> ApiError:
     """What an engine's error is called over there."""
     if isinstance(error, PromptTooLong):
         return ApiError(400, str(error), param="prompt", code="context_length_exceeded")
@@ -226,6 +227,6 @@ def _engine_error(error: EngineError | TimeoutError) -> ApiError:
             code="overloaded",
             retry_after_s=error.retry_after_s,
         )
-    if isinstance(error, TimeoutError):
+    if isinstance(error, RequestTimeout):
         return ApiError(504, "The answer took too long.", kind="server_error", code="timeout")
     return ApiError(503, str(error), kind="server_error", code="engine_error", retry_after_s=1)

@@ -57,6 +57,21 @@ def axis(title: str = "", **more: Any) -> Spec:
     }
 
 
+def heading(text: str, x: float, y: float, size: int) -> Spec:
+    """Return an annotation that stands above the point (x, y) of the paper and begins there."""
+    return {
+        "text": text,
+        "x": x,
+        "y": y,
+        "xref": "paper",
+        "yref": "paper",
+        "xanchor": "left",
+        "yanchor": "bottom",
+        "showarrow": False,
+        "font": {"size": size, "color": TEXT},
+    }
+
+
 def latency_axis(range_ms: tuple[float, float] = LATENCY_RANGE_MS, **more: Any) -> Spec:
     """Return a logarithmic axis of latencies, in milliseconds."""
     low, high = range_ms

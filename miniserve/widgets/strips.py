@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from miniserve.widgets.figures import Spec, axis
+from miniserve.widgets.figures import Spec, axis, heading
 from miniserve.widgets.palette import TEXT, translucent
 
 STRIP_S = 20.0
@@ -91,17 +91,5 @@ def strips_layout(strips: Sequence[str], left: float, seconds: float) -> Spec:
         layout[f"yaxis{number}"] = axis(
             domain=[max(top - tall, 0.0), top], anchor=f"x{number}", range=[0, 5], nticks=3
         )
-        layout["annotations"].append(
-            {
-                "text": label,
-                "x": left,
-                "y": top,
-                "xref": "paper",
-                "yref": "paper",
-                "xanchor": "left",
-                "yanchor": "bottom",
-                "showarrow": False,
-                "font": {"size": 12, "color": TEXT},
-            }
-        )
+        layout["annotations"].append(heading(label, left, top, size=12))
     return layout

@@ -11,8 +11,8 @@ from typing import Literal
 import plotly.graph_objects as go
 
 from miniserve.trace import StepRecord
-from miniserve.widgets.figures import Spec, axis, base_layout, figure
-from miniserve.widgets.palette import CLEAR, REQUEST_COLOURS, TEXT, darker, ink
+from miniserve.widgets.figures import Spec, axis, base_layout, figure, heading
+from miniserve.widgets.palette import CLEAR, REQUEST_COLOURS, darker, ink
 from miniserve.widgets.segments import (
     RequestInfo,
     Segment,
@@ -182,17 +182,7 @@ def timeline_layout(tracks: Sequence[Track], span: tuple[float, float]) -> Spec:
             showgrid=False,
         )
         layout["annotations"].append(
-            {
-                "text": f"<b>{track.label}</b>" if track.label else "",
-                "x": 0,
-                "y": top,
-                "xref": "paper",
-                "yref": "paper",
-                "xanchor": "left",
-                "yanchor": "bottom",
-                "showarrow": False,
-                "font": {"size": 13, "color": TEXT},
-            }
+            heading(f"<b>{track.label}</b>" if track.label else "", 0, top, size=13)
         )
         top = bottom
     return layout
