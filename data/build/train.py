@@ -23,7 +23,7 @@ from tokenizers import Tokenizer
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from data.build.training.batches import MicroBatch, Order, load_corpus, micro_batches
-from data.build.training.checkpoint_dir import save_checkpoint
+from data.build.training.checkpoint_dir import load_checkpoint, save_checkpoint
 from data.build.training.optimizer import Cycle, Optimizer, Schedule
 from data.build.training.tokenizer import corpus_texts, save_tokenizer, train_tokenizer
 from data.build.training.torch_llama import (
@@ -46,6 +46,7 @@ class Stage:
     examples: int
     steps: int
     batch: int
+    explained: float = 1.0  #: share of the examples whose explanation is learned too
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class Recipe:
     seed: int
     micro_tokens: int
     tokenizer_examples: int  #: of the first stage's corpus
+    initial: str | None = None  #: checkpoint folder below the corpus folder to go on from
 
     @classmethod
     def read(cls, path: Path) -> Recipe:
@@ -128,17 +130,27 @@ class Run:
     """A training run in a directory: its tokenizer, its state and its latest export."""
 
     def __init__(
-        self, recipe: Recipe, corpora: Path, directory: Path, compiled: bool = False
+        self,
+        recipe: Recipe,
+        corpora: Path,
+        directory: Path,
+        working: torch.dtype = torch.bfloat16,
+        compiled: bool = False,
     ) -> None:
         self.recipe, self.corpora, self.directory, self.shape = recipe, corpora, directory, Shape()
         directory.mkdir(parents=True, exist_ok=True)
-        if not (directory / "tokenizer.json").exists():
-            texts = corpus_texts(corpora / recipe.stages[0].corpus, recipe.tokenizer_examples)
-            save_tokenizer(train_tokenizer(texts), directory)
-        self.tokenizer = Tokenizer.from_file(str(directory / "tokenizer.json"))
-        weights = initial_weights(self.shape, recipe.seed)
+        if recipe.initial is not None:
+            initial = corpora / recipe.initial
+            self.tokenizer = Tokenizer.from_file(str(initial / "tokenizer.json"))
+            self.shape, weights = load_checkpoint(initial)
+        else:
+            if not (directory / "tokenizer.json").exists():
+                texts = corpus_texts(corpora / recipe.stages[0].corpus, recipe.tokenizer_examples)
+                save_tokenizer(train_tokenizer(texts), directory)
+            self.tokenizer = Tokenizer.from_file(str(directory / "tokenizer.json"))
+            weights = initial_weights(self.shape, recipe.seed)
         self.optimizer = Optimizer(
-            self.shape, weights, recipe.muon_lr, recipe.adam_lr, recipe.weight_decay
+            self.shape, weights, recipe.muon_lr, recipe.adam_lr, recipe.weight_decay, working
         )
         self.average = {name: tensor.clone() for name, tensor in weights.items()}
         self.done = 0
@@ -164,14 +176,17 @@ class Run:
             path = self.corpora / stage.corpus
             cache = self.directory / f"tokens-{number}.npz"
             self._corpus = load_corpus(path, stage.examples, self.tokenizer, cache)
-            self._order = Order(len(self._corpus), stage.batch, self.recipe.seed + number)
+            seed = self.recipe.seed + number
+            self._ends = self._corpus.lengths(stage.explained, seed)
+            self._order = Order(len(self._corpus), stage.batch, seed)
             self._stage, self._before = number, before
 
     def step(self) -> float:
         """One step of the optimiser; the mean loss (nats a token) of its batch."""
         self._load_stage()
         indices = self._order.indices(self.done - self._before)
-        pieces = list(micro_batches(self._corpus, indices, self.recipe.micro_tokens))
+        size = self.recipe.micro_tokens
+        pieces = list(micro_batches(self._corpus, self._ends, indices, size))
         scale, loss = 1.0 / sum(len(piece.targets) for piece in pieces), 0.0
         for piece in pieces:
             loss += learn(self._pieces, self.shape, self.optimizer.working, piece, scale)
@@ -202,7 +217,7 @@ def train(run: Run, save_every: int) -> bool:
     begun = time.monotonic()
     while run.done < run.recipe.steps and not caught:
         losses.append(run.step())
-        if run.done % 50 == 0:
+        if run.done % 25 == 0:
             seconds = (time.monotonic() - begun) / len(losses)
             state = f"step {run.done}/{run.recipe.steps} loss {sum(losses) / len(losses):.4f}"
             print(f"{state} {seconds:.2f} s a step", flush=True)
@@ -221,11 +236,18 @@ def main() -> int:
     parser.add_argument("--run", type=Path, default=BUILD / "cache" / "run", help="state, exports")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--compile", action="store_true", help="a fifth faster; needs g++")
+    parser.add_argument(
+        "--precision",
+        choices=("bfloat16", "float32"),
+        default="bfloat16",
+        help="of the working copies; float32 is the quicker one without AVX-512 BF16 or AMX",
+    )
     parser.add_argument("--save-every", type=int, default=250, metavar="STEPS")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     keep_freed_memory()
-    run = Run(Recipe.read(given.recipe), given.corpora, given.run, given.compile)
+    recipe, working = Recipe.read(given.recipe), getattr(torch, given.precision)
+    run = Run(recipe, given.corpora, given.run, working, given.compile)
     return 0 if train(run, given.save_every) else 3
 
 

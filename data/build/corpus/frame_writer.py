@@ -20,8 +20,8 @@ class FrameWriter(FrameChanges):
         if not rows:
             return None
         f, at = g.rng.choice(rows)
-        g.open = g.rng.choices((0.0, 0.4, 0.95), (35, 33, 32))[0]
-        rate = g.rng.choices((0.0, 0.5, 1.0), (15, 35, 50))[0]
+        g.open = g.rng.choices((0.0, 0.4, 0.95), (50, 30, 20))[0]
+        rate = g.rng.choices((0.0, 0.5, 1.0), (25, 40, 35))[0]
         if g.lex.held:
             g.open, rate = 1.0, 1.0
         g.err, g.want, g.marker, g.far = None, kind, "", 0.0

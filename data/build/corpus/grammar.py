@@ -152,10 +152,10 @@ class Grammar(Relatives):
         while True:
             self.err, self.depth, self.first_lemma, self.marker = None, 0, "", ""
             self.clear_present = False
-            self.far = 0.8 if self.chance(0.3) else 0.0
-            stretch = self.chance(0.3)
+            self.far = 0.8 if self.chance(0.2) else 0.0
+            stretch = self.chance(0.15)
             long = stretch or self.far > 0
-            shares = (48, 32, 20) if long else (36, 30, 34)
+            shares = (55, 30, 15) if long else (46, 30, 24)
             self.open = self.rng.choices((0.0, 0.35, 0.92), shares)[0]
             try:
                 toks, question = self.layout(kind)

@@ -148,19 +148,19 @@ BY_KIND: dict[str, list[tuple[float, Spec]]] = {
     ],
 }
 KIND_W = {
-    "overregular_past": 9,
+    "overregular_past": 8,
     "misspelled_past": 6,
-    "doubled_past": 5,
+    "doubled_past": 4,
     "participle_have": 9,
     "participle_passive": 9,
     "s_missing": 13,
-    "s_added": 9,
-    "be_agreement": 11,
+    "s_added": 13,
+    "be_agreement": 13,
     "after_did": 9,
     "after_modal": 7,
-    "after_to": 7,
-    "progressive": 7,
-    "past_marker": 11,
+    "after_to": 9,
+    "progressive": 9,
+    "past_marker": 13,
     "correct": 40,
 }
 PRES: list[tuple[float, Spec]] = [

@@ -16,16 +16,19 @@ from .lexicon import held_out, lexicon
 from .sentence import Example
 from .specs import KIND_W
 
-FRAME_SHARE = 0.42
+FRAME_SHARE = 0.6
 SHARD = 10_000
 
 
 def held_pairs() -> frozenset[str]:
-    """'lemma/kind' pairs that never occur in training: about 5 % of those of middling verbs."""
+    """'lemma/kind' pairs that never occur in training: about 5 % of those of less common verbs.
+
+    The commonest 250 verbs have none: a tutor that has never seen *was ate* is of no use.
+    """
     lex = lexicon()
     verbs = sorted({e.verb.lemma for e in lex.everyday}, key=lambda b: (-lex.freq[b], b))
     pairs = [
-        f"{b}/{k}" for b in verbs[110:] for k in KIND_W if k not in {"correct", "be_agreement"}
+        f"{b}/{k}" for b in verbs[250:] for k in KIND_W if k not in {"correct", "be_agreement"}
     ]
     return frozenset(p for p in pairs if zlib.crc32(("pair " + p).encode()) % 20 == 0)
 

@@ -25,15 +25,26 @@ class TokenCorpus:
     """All examples end to end.
 
     ``starts``: (examples + 1,), where each begins; ``prompts``: tokens of the sentence with its
-    line break.
+    line break; ``answers``: tokens of sentence and correction with both line breaks.
     """
 
     ids: NDArray[np.uint16]
     starts: NDArray[np.int64]
     prompts: NDArray[np.uint8]
+    answers: NDArray[np.uint8]
 
     def __len__(self) -> int:
         return len(self.prompts)
+
+    def lengths(self, explained: float, seed: int) -> NDArray[np.int64]:
+        """Tokens of each example that are learned from: all for a share ``explained`` of them.
+
+        The others end after the correction. An explanation follows nearly by rote from the words
+        before it, and is half of an example's cost.
+        """
+        whole = np.diff(self.starts)
+        drawn = np.random.default_rng([seed, 1]).random(len(self)) < explained
+        return np.where(drawn, whole, self.answers)
 
 
 def encode_corpus(path: Path, examples: int, tokenizer: Tokenizer) -> TokenCorpus:
@@ -42,6 +53,7 @@ def encode_corpus(path: Path, examples: int, tokenizer: Tokenizer) -> TokenCorpu
     parts: list[NDArray[np.uint16]] = []
     lengths: list[int] = []
     prompts: list[int] = []
+    answers: list[int] = []
     with path.open(encoding="utf-8") as file:
         lines = islice(file, examples)
         while texts := [_text(json.loads(line)) for line in islice(lines, 20_000)]:
@@ -50,8 +62,10 @@ def encode_corpus(path: Path, examples: int, tokenizer: Tokenizer) -> TokenCorpu
                 parts.append(np.array(ids, np.uint16))
                 lengths.append(len(ids))
                 prompts.append(ids.index(line_break) + 1)
+                answers.append(ids.index(line_break, prompts[-1]) + 1)
     starts = np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
-    return TokenCorpus(np.concatenate(parts), starts, np.array(prompts, np.uint8))
+    sides = np.array(prompts, np.uint8), np.array(answers, np.uint8)
+    return TokenCorpus(np.concatenate(parts), starts, *sides)
 
 
 def _text(example: dict[str, str]) -> str:
@@ -63,10 +77,10 @@ def load_corpus(path: Path, examples: int, tokenizer: Tokenizer, cache: Path) ->
     if not cache.exists():
         corpus = encode_corpus(path, examples, tokenizer)
         partial = cache.with_suffix(".part.npz")
-        np.savez(partial, ids=corpus.ids, starts=corpus.starts, prompts=corpus.prompts)
+        np.savez(partial, **vars(corpus))
         partial.replace(cache)
     with np.load(cache) as arrays:
-        return TokenCorpus(arrays["ids"], arrays["starts"], arrays["prompts"])
+        return TokenCorpus(**arrays)
 
 
 class Order:
@@ -96,10 +110,16 @@ class MicroBatch:
 
 
 def micro_batches(
-    corpus: TokenCorpus, indices: NDArray[np.int64], max_tokens: int
+    corpus: TokenCorpus,
+    ends: NDArray[np.int64],
+    indices: NDArray[np.int64],
+    max_tokens: int,
 ) -> Iterator[MicroBatch]:
-    """Cut a step's examples, sorted by length, into pieces of at most ``max_tokens``."""
-    lengths = corpus.starts[indices + 1] - corpus.starts[indices] - 1
+    """Cut a step's examples, sorted by length, into pieces of at most ``max_tokens``.
+
+    ``ends``: how many tokens of each example of the corpus are learned from.
+    """
+    lengths = ends[indices] - 1
     by_length = np.argsort(-lengths, kind="stable")
     begin = 0
     while begin < len(by_length):
@@ -111,7 +131,8 @@ def micro_batches(
         learned = np.zeros((len(rows), longest), bool)
         for row, which in enumerate(rows):
             index, length = indices[which], lengths[which]
-            ids[row, : length + 1] = corpus.ids[corpus.starts[index] : corpus.starts[index + 1]]
+            start = corpus.starts[index]
+            ids[row, : length + 1] = corpus.ids[start : start + length + 1]
             learned[row, corpus.prompts[index] - 1 : length] = True
         places = np.flatnonzero(learned)
         targets = ids[:, 1:].reshape(-1)[places]

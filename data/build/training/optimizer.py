@@ -43,10 +43,10 @@ class Schedule:
         return 0.0
 
 
-def orthogonalize(matrix: Tensor) -> Tensor:
-    """Newton-Schulz: (rows, columns) → singular values about 1, same singular vectors; bfloat16."""
+def orthogonalize(matrix: Tensor, working: torch.dtype) -> Tensor:
+    """Newton-Schulz: (rows, columns) → singular values about 1, same singular vectors."""
     a, b, c = 3.4445, -4.7750, 2.0315
-    x = matrix.bfloat16()
+    x = matrix.to(working)
     tall = x.shape[0] > x.shape[1]
     x = x.T if tall else x
     x = x / (x.norm() + 1e-7)
@@ -57,15 +57,24 @@ def orthogonalize(matrix: Tensor) -> Tensor:
 
 
 class Optimizer:
-    """Owns the float32 masters, the gradient sums, the moments and the bfloat16 working copies."""
+    """Owns the float32 masters, the gradient sums, the moments and the narrower working copies."""
 
     def __init__(
-        self, shape: Shape, weights: Weights, muon_lr: float, adam_lr: float, weight_decay: float
+        self,
+        shape: Shape,
+        weights: Weights,
+        muon_lr: float,
+        adam_lr: float,
+        weight_decay: float,
+        working: torch.dtype = torch.bfloat16,
     ) -> None:
         self.muon_lr, self.adam_lr, self.weight_decay = muon_lr, adam_lr, weight_decay
+        self._dtype = working
         self.betas, self.momentum, self.eps = (0.9, 0.98), 0.95, 1e-8
         self.masters = weights
-        self.working = {name: w.bfloat16().requires_grad_() for name, w in weights.items()}
+        self.working = {
+            name: w.to(working, copy=True).requires_grad_() for name, w in weights.items()
+        }
         self.gradients = {name: torch.zeros_like(w) for name, w in weights.items()}
         self.first = {name: torch.zeros_like(w) for name, w in weights.items()}
         adam = (name for name in weights if not self._is_muon(name))
@@ -102,7 +111,7 @@ class Optimizer:
         rows = self._parts.get(name.rsplit(".", 1)[-1], (master.shape[0],))
         for part, update in zip(master.split(rows), nesterov.split(rows), strict=True):
             scale = max(1.0, part.shape[0] / part.shape[1]) ** 0.5
-            part.add_(orthogonalize(update).float(), alpha=-lr * scale)
+            part.add_(orthogonalize(update, self._dtype).float(), alpha=-lr * scale)
 
     def _adamw(self, name: str, lr: float, count: int) -> None:
         master, gradient, first = self.masters[name], self.gradients[name], self.first[name]
