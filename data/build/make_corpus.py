@@ -1,7 +1,7 @@
 """Make the verb corpus: a training file of any size, and the committed splits.
 
 python data/build/make_corpus.py --train-examples 1500000 --seed 1 --out data/build/cache/corpus
-python data/build/make_corpus.py --splits --seed 1      # rewrites data/verbs/*.jsonl
+python data/build/make_corpus.py --splits test_names --seed 1  # rewrites that file in data/verbs/
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from data.build.corpus.sentence import Example
 from data.build.corpus.splits import SHARD, forbidden, held_words, plain, stream
 
 VERBS = Path(__file__).parents[1] / "verbs"
+SPLITS = ("test_sentences", "test_verb_kind", "test_names")
 
 
 def row(ex: Example) -> str:
@@ -52,22 +53,23 @@ def unique(examples: Iterable[Example], n: int, seen: set[str]) -> list[Example]
     return out
 
 
-def tests(seed: int, n: int, exclude: list[Path]) -> dict[str, list[Example]]:
-    """The three generated test splits; none of their sentences is in a file of `exclude`."""
-    seen = set(forbidden(VERBS))
+def tests(names: Iterable[str], seed: int, n: int, exclude: list[Path]) -> dict[str, list[Example]]:
+    """The named test splits; none of their sentences is in another split or a file of `exclude`."""
+    seen = set(forbidden(VERBS, generated=[name for name in SPLITS if name not in names]))
     for path in exclude:
         with path.open(encoding="utf-8") as f:
             for line in f:
                 r = json.loads(line)
                 seen |= {plain(r["sentence"]), plain(r["corrected"])}
     held = held_words()
-    out = {"test_sentences": unique(no_held(stream(f"{seed} test"), held), n, seen)}
-    out["test_verb_kind"] = unique(
-        no_held(stream(f"{seed} pairs", only_held_pairs=True), held), n, seen
-    )
-    named = (ex for ex in stream(f"{seed} names", held=True) if any(w in held for w in words(ex)))
-    out["test_names"] = unique(named, n, seen)
-    return out
+    streams = {
+        "test_sentences": lambda: no_held(stream(f"{seed} test"), held),
+        "test_verb_kind": lambda: no_held(stream(f"{seed} pairs", only_held_pairs=True), held),
+        "test_names": lambda: (
+            ex for ex in stream(f"{seed} names", held=True) if any(w in held for w in words(ex))
+        ),
+    }
+    return {name: unique(streams[name](), n, seen) for name in SPLITS if name in names}
 
 
 def words(ex: Example) -> list[str]:
@@ -106,7 +108,9 @@ def main() -> None:
     ap.add_argument("--out", type=Path, default=Path(__file__).parent / "cache" / "corpus")
     ap.add_argument("--jobs", type=int, default=1)
     ap.add_argument("--test-examples", type=int, default=2000)
-    ap.add_argument("--splits", action="store_true", help="write data/verbs/*.jsonl too")
+    ap.add_argument(
+        "--splits", nargs="+", choices=SPLITS, default=[], help="write these test splits instead"
+    )
     ap.add_argument(
         "--exclude",
         type=Path,
@@ -116,20 +120,15 @@ def main() -> None:
     )
     args = ap.parse_args()
     t0 = time.time()
-    splits = tests(args.seed, args.test_examples, args.exclude) if args.splits else {}
-    seen: set[int] = {hash(s) for s in forbidden(VERBS, generated=not args.splits)}
-    for rows in splits.values():
-        seen |= {hash(plain(x)) for ex in rows for x in (ex.sentence, ex.corrected)}
     if args.splits:
-        VERBS.mkdir(exist_ok=True)
-        for name, rows in splits.items():
-            (VERBS / f"{name}.jsonl").write_text(
-                "".join(row(ex) + "\n" for ex in rows), encoding="utf-8"
-            )
+        for name, rows in tests(args.splits, args.seed, args.test_examples, args.exclude).items():
+            text = "".join(row(ex) + "\n" for ex in rows)
+            (VERBS / f"{name}.jsonl").write_text(text, encoding="utf-8")
+        return
+    seen: set[int] = {hash(s) for s in forbidden(VERBS, generated=SPLITS)}
     args.out.mkdir(parents=True, exist_ok=True)
     left = args.train_examples
     jobs = [(args.seed, i) for i in range(left // SHARD * 2 + 2)]
-    sample: list[str] = []
     part = args.out / "train.jsonl.part"
     with Pool(args.jobs) as pool, part.open("w", encoding="utf-8") as f:
         for rows2 in pool.imap(shard, jobs):
@@ -139,14 +138,10 @@ def main() -> None:
                 seen.add(hash(a))
                 f.write(line + "\n")
                 left -= 1
-                if len(sample) < 20_000:
-                    sample.append(line)
             if left == 0:
                 break
         pool.terminate()
     part.rename(args.out / "train.jsonl")
-    if args.splits:
-        (VERBS / "train_sample.jsonl").write_text("\n".join(sample) + "\n", encoding="utf-8")
     print(f"{args.train_examples - left} examples in {time.time() - t0:.0f} s -> {args.out}")
 
 

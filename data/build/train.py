@@ -217,7 +217,7 @@ def train(run: Run, save_every: int) -> bool:
     begun = time.monotonic()
     while run.done < run.recipe.steps and not caught:
         losses.append(run.step())
-        if run.done % 25 == 0:
+        if run.done % 50 == 0:
             seconds = (time.monotonic() - begun) / len(losses)
             state = f"step {run.done}/{run.recipe.steps} loss {sum(losses) / len(losses):.4f}"
             print(f"{state} {seconds:.2f} s a step", flush=True)

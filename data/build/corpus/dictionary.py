@@ -73,8 +73,9 @@ def build() -> dict[str, Any]:
             s, ing = s or [add_s(w)], ing or [add_ing(w, doubles(w))]
         if not past or not s or not ing or any(not p.endswith("ed") for p in past):
             continue
-        past.sort(key=len)
-        ing.sort(key=len)
+        # Of two spellings the usual one: *controlled*, not *controled*.
+        past.sort(key=lambda form: -wordfreq.word_frequency(form, "en"))
+        ing.sort(key=lambda form: -wordfreq.word_frequency(form, "en"))
         if w not in everyday and (len(s) > 1 or s[0] != add_s(w)):
             continue
         f = sum(wordfreq.word_frequency(x, "en") for x in {w, past[0], s[0], ing[0]})

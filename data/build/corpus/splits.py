@@ -6,7 +6,7 @@ import json
 import random
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from .frame_parser import frames
@@ -38,15 +38,14 @@ def plain(sentence: str) -> str:
     return re.sub(r"[^\w' ]", "", sentence.lower().replace("’", "'")).strip()
 
 
-def forbidden(folder: Path, generated: bool = False) -> frozenset[str]:
+def forbidden(folder: Path, generated: Sequence[str] = ()) -> frozenset[str]:
     """Sentences (reduced) of the test splits, both sides: none may be generated.
 
-    `generated` adds the three splits that a generator made to those typed by hand.
+    `generated` names the splits made by the generator that count besides those typed by hand.
     """
+    paths = [*folder.glob("everyday*.jsonl"), *(folder / f"{name}.jsonl" for name in generated)]
     out: set[str] = set()
-    for path in sorted(folder.glob("everyday*.jsonl")) + (
-        sorted(folder.glob("test_*.jsonl")) if generated else []
-    ):
+    for path in sorted(paths):
         for line in path.read_text(encoding="utf-8").splitlines():
             if line.strip():
                 row = json.loads(line)
