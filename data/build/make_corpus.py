@@ -22,7 +22,7 @@ from data.build.corpus.sentence import Example
 from data.build.corpus.splits import SHARD, forbidden, held_words, plain, stream
 
 VERBS = Path(__file__).parents[1] / "verbs"
-SPLITS = ("test_sentences", "test_verb_kind", "test_names")
+SPLITS = {"test_sentences": "test", "test_verb_kind": "pairs", "test_names": "names"}  #: and seeds
 
 
 def row(ex: Example) -> str:
@@ -62,14 +62,15 @@ def tests(names: Iterable[str], seed: int, n: int, exclude: list[Path]) -> dict[
                 r = json.loads(line)
                 seen |= {plain(r["sentence"]), plain(r["corrected"])}
     held = held_words()
-    streams = {
-        "test_sentences": lambda: no_held(stream(f"{seed} test"), held),
-        "test_verb_kind": lambda: no_held(stream(f"{seed} pairs", only_held_pairs=True), held),
-        "test_names": lambda: (
-            ex for ex in stream(f"{seed} names", held=True) if any(w in held for w in words(ex))
-        ),
-    }
-    return {name: unique(streams[name](), n, seen) for name in SPLITS if name in names}
+
+    def drawn(name: str) -> Iterable[Example]:
+        salt = f"{seed} {SPLITS[name]}"
+        if name == "test_names":
+            new = stream(salt, held=True)
+            return (ex for ex in new if any(w in held for w in words(ex)))
+        return no_held(stream(salt, only_held_pairs=name == "test_verb_kind"), held)
+
+    return {name: unique(drawn(name), n, seen) for name in SPLITS if name in names}
 
 
 def words(ex: Example) -> list[str]:
@@ -125,7 +126,7 @@ def main() -> None:
             text = "".join(row(ex) + "\n" for ex in rows)
             (VERBS / f"{name}.jsonl").write_text(text, encoding="utf-8")
         return
-    seen: set[int] = {hash(s) for s in forbidden(VERBS, generated=SPLITS)}
+    seen: set[int] = {hash(s) for s in forbidden(VERBS, generated=tuple(SPLITS))}
     args.out.mkdir(parents=True, exist_ok=True)
     left = args.train_examples
     jobs = [(args.seed, i) for i in range(left // SHARD * 2 + 2)]
