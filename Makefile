@@ -64,8 +64,12 @@ data: setup      ## make corpora and tutor again, with today's generator (hours;
 	$(CORPUS) --train-examples 400000 --seed 3 --out $(CACHE)/v4
 	$(CORPUS) --train-examples 1000000 --seed 3 --out $(CACHE)/v3
 	$(CORPUS) --train-examples 900000 --seed 5 --out $(CACHE)/v5
+	$(CORPUS) --train-examples 200000 --seed 6 --out $(CACHE)/v6
+	$(CORPUS) --train-examples 320000 --seed 7 --out $(CACHE)/v7
 	$(BIN)/python data/build/train.py
-	cp $(CACHE)/run/export/* data/tutor/
+	cp -r $(CACHE)/run/export $(CACHE)/stage5
+	$(BIN)/python data/build/train.py --recipe data/build/recipe_more.json --run $(CACHE)/run6
+	cp $(CACHE)/run6/export/* data/tutor/
 	$(BIN)/python data/build/make_golden.py
 	$(BIN)/python data/build/evaluate.py --kinds
 

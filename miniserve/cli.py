@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import os
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
@@ -81,6 +83,8 @@ def with_settings(
     """
 
     def wrapper(**given: Any) -> None:
+        for name, meant in misspelt_variables(kind, os.environ):
+            typer.secho(f"miniserve: {name} is no setting; {meant} is", fg="yellow", err=True)
         try:
             settings = kind(**{name: v for name, v in given.items() if v is not None})
         except ValidationError as error:
@@ -109,6 +113,17 @@ def with_settings(
     wrapper.__annotations__ = {}
     wrapper.__name__, wrapper.__doc__ = command.__name__, command.__doc__
     return wrapper
+
+
+def misspelt_variables(kind: type[Settings], names: Iterable[str]) -> list[tuple[str, str]]:
+    """Environment variables that look like a setting of `kind` and are none, each with that one.
+
+    Only near misses: other programs' variables may begin with MINISERVE_ too.
+    """
+    known = [f"MINISERVE_{name.upper()}" for name in kind.model_fields]
+    others = [name for name in names if name.upper().startswith("MINISERVE_")]
+    near = {name: get_close_matches(name.upper(), known, 1, cutoff=0.85) for name in others}
+    return [(name, found[0]) for name, found in near.items() if found and name.upper() not in known]
 
 
 def _in_words(problem: ErrorDetails) -> str:

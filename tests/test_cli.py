@@ -131,3 +131,14 @@ def test_other_commands_are_found_by_name_and_imported_when_asked_for(
     assert invoke("group", "two").stdout == "two\n"
     assert invoke("correct", "  ").exit_code == 1
     assert invoke("nothing").exit_code == 2
+
+
+def test_a_misspelt_variable_is_said(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MINISERVE_MAX_NUM_SEQ", "4")
+    result = invoke("serve", "--checkpoint", str(checkpoint), "--port", "70000")
+    assert "MINISERVE_MAX_NUM_SEQ is no setting; MINISERVE_MAX_NUM_SEQS is" in result.stderr
+
+
+def test_only_near_misses_count_as_misspelt() -> None:
+    names = ["MINISERVE_PORT", "miniserve_port", "MINISERVE_CHROMIUM", "MODE", "MINISERVE_MOD"]
+    assert cli.misspelt_variables(Settings, names) == [("MINISERVE_MOD", "MINISERVE_MODE")]
