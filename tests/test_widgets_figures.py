@@ -374,3 +374,9 @@ def test_a_virtual_race_gives_all_modes_the_same_arrivals() -> None:
         Curve.of("s", static).percentile(0.95).value
         > Curve.of("c", continuous).percentile(0.95).value
     )
+
+
+def test_a_pins_letter_stands_at_the_top_of_its_curve() -> None:
+    pin = Curve("pinned", [0.1] * 30, badge="A", role="pinned")
+    _, marks = cdf_traces(pin)
+    assert marks["text"] == ["", "", "A"]

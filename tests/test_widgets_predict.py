@@ -28,7 +28,7 @@ def test_comparison_names_both() -> None:
     assert not comparison.right
     assert repr(comparison) == (
         "You predicted: slower, but it came out differently.\n"
-        "Measured: faster, because the batch is nearly free."
+        "The answer: faster, because the batch is nearly free."
     )
     assert guess.compare("slower").right
 

@@ -16,6 +16,8 @@ from enum import StrEnum
 from typing import Any
 
 TIME_LIMIT_S = 10.0
+LONGEST_SHOWN = 200
+"""Characters of a wrong answer that are shown; some are whole pages."""
 
 
 class Verdict(StrEnum):
@@ -73,6 +75,10 @@ class _NotStarted(Exception):
     """The stub is untouched."""
 
 
+class _NoEnd(Exception):
+    """The time limit has passed. (`TimeoutError` may come from the learner's own code.)"""
+
+
 def check_cases(exercise: str, learner: Any, cases: Sequence[Case]) -> Report:
     """Try the learner's object on each case, stopping at the first that is not right.
 
@@ -88,16 +94,28 @@ def check_cases(exercise: str, learner: Any, cases: Sequence[Case]) -> Report:
             right = case.accepts(got)
         except (NotImplementedError, _NotStarted):
             return Report(exercise, Verdict.NOT_STARTED)
-        except TimeoutError:
-            detail = f"{where} no end after {TIME_LIMIT_S:g} s; is there a loop that never stops?"
+        except _NoEnd:
+            detail = (
+                f"{where} no end after {TIME_LIMIT_S:g} s; is there a loop that never stops, "
+                "or a wait for something that never comes?"
+            )
             return Report(exercise, Verdict.WRONG, detail)
         except Exception as error:
-            detail = f"{where} it raised {type(error).__name__}: {error}"
+            said = f": {error}" if str(error) else ""
+            detail = f"{where} it raised {type(error).__name__}{said}"
             return Report(exercise, Verdict.WRONG, detail)
         if not right:
             expected = case.describe or repr(case.expected)
-            return Report(exercise, Verdict.WRONG, f"{where} expected {expected}, got {got!r}")
+            return Report(
+                exercise, Verdict.WRONG, f"{where} expected {expected}, got {_shown(got)}"
+            )
     return Report(exercise, Verdict.PASSED, f"{len(cases)} of {len(cases)} cases")
+
+
+def _shown(got: object) -> str:
+    """What came, at a length that can be read."""
+    text = repr(got)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
 
 
 def _call_with_limit(run: Callable[[Any], Any], learner: Any) -> Any:
@@ -121,7 +139,7 @@ def _call_with_limit(run: Callable[[Any], Any], learner: Any) -> Any:
         ctypes.pythonapi.PyThreadState_SetAsyncExc(
             ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit)
         )
-        raise TimeoutError
+        raise _NoEnd
     if failure:
         if isinstance(failure[0], Exception):
             raise failure[0]

@@ -23,41 +23,51 @@ FinishTimes = dict[str, float | None]
 def check_scheduler(scheduler: type[Scheduler]) -> Report:
     """The learner's `Scheduler` class on a virtual clock where each step takes one second."""
 
-    def finish_times(
-        max_num_seqs: int, *requests: tuple[str, float, int]
-    ) -> Callable[[type[Scheduler]], FinishTimes]:
-        return lambda learner: _finish_times(learner(max_num_seqs, _EOS), list(requests))
+    def case(
+        name: str, slots: int, requests: list[tuple[str, float, int]], expected: FinishTimes
+    ) -> Case:
+        told = ", ".join(f"'{who}' at {at:g} s, {output} tokens" for who, at, output in requests)
+        return Case(
+            f"{name} ({slots} slots, a step takes 1 s; {told})",
+            lambda learner: _finish_times(learner(slots, _EOS), requests),
+            lambda got: got == expected,
+            f"the end of each at {expected} s",
+        )
 
     many = _many_requests()
     return check_cases(
         "a continuous scheduler",
         scheduler,
         [
-            Case("one request of 3 tokens", finish_times(2, ("a", 0, 3)), {"a": 3.0}),
+            case("one request", 2, [("a", 0, 3)], {"a": 3.0}),
+            case("two at once", 2, [("a", 0, 3), ("b", 0, 2)], {"a": 3.0, "b": 2.0}),
             Case(
-                "two requests in two slots",
-                finish_times(2, ("a", 0, 3), ("b", 0, 2)),
-                {"a": 3.0, "b": 2.0},
+                "most rows in a step, with 200 requests and 3 slots",
+                lambda learner: _widest_step(learner(3, _EOS), many),
+                3,
             ),
-            Case(
+            case(
                 "a newcomer joins while another runs",
-                finish_times(2, ("a", 0, 4), ("b", 0.5, 1)),
+                2,
+                [("a", 0, 4), ("b", 0.5, 1)],
                 {"a": 4.0, "b": 2.0},
             ),
-            Case(
+            case(
                 "a free slot is taken in the very next step",
-                finish_times(2, ("long", 0, 4), ("short", 0, 1), ("next", 0, 2)),
+                2,
+                [("long", 0, 4), ("short", 0, 1), ("next", 0, 2)],
                 {"long": 4.0, "short": 1.0, "next": 3.0},
             ),
-            Case(
+            case(
                 "first come, first served",
-                finish_times(1, ("first", 0, 2), ("second", 0.1, 1), ("third", 0.2, 1)),
+                1,
+                [("first", 0, 2), ("second", 0.1, 1), ("third", 0.2, 1)],
                 {"first": 2.0, "second": 3.0, "third": 4.0},
             ),
             Case(
-                "200 requests, at most 3 rows in a step",
-                lambda learner: _widest_step(learner(3, _EOS), many),
-                3,
+                "the freed slots that are handed on, after one of two requests has ended",
+                lambda learner: _freed_slots(learner(2, _EOS)),
+                [0],
             ),
             Case(
                 "200 requests, everybody's time",
@@ -93,6 +103,14 @@ def _widest_step(scheduler: Scheduler, wanted: list[tuple[str, float, int]]) -> 
     records: list[StepRecord] = []
     run(scheduler, _requests(wanted), _SECOND, on_step=records.append)
     return max(record.batch for record in records)
+
+
+def _freed_slots(scheduler: Scheduler) -> list[int]:
+    """Slot 0 ends after one step; what does the second step let the model forget?"""
+    for request in _requests([("short", 0, 1), ("long", 0, 5)]):
+        scheduler.add_request(request)
+    scheduler.update(scheduler.schedule(0.0), [7, 7], 1.0)
+    return list(scheduler.schedule(1.0).freed_slots)
 
 
 GiveUp = Callable[[Any, str, float], Awaitable[Completion | None]]
@@ -137,4 +155,6 @@ def check_give_up(generate_or_give_up: GiveUp) -> Report:
 
 
 def _text(completion: Any) -> Any:
-    return completion.text if isinstance(completion, Completion) else completion
+    if completion is None or isinstance(completion, Completion):
+        return completion and completion.text
+    return f"no Completion, but {completion!r}"

@@ -29,7 +29,7 @@ def check_measure(measure: Measure) -> Report:
         little = littles_law(intervals, start, end)
         expected = (little.L, little.rate, little.W)
         return Case(
-            name,
+            f"{name} ({intervals}, window {start:g} to {end:g})",
             lambda learner: learner(list(intervals), start, end),
             lambda got: _close(got, expected),
             "L, rate, W = ({:.4g}, {:.4g}, {:.4g})".format(*expected),
@@ -57,7 +57,7 @@ def check_capacities(capacities: Capacities) -> Report:
         static = batch / (lengths.expected_max(batch) * step_s)
         continuous = batch / (lengths.mean_output * step_s)
         return Case(
-            f"{name}, batch {batch}",
+            f"{name} ({outputs}, batch {batch}, {step_s:g} s a step)",
             lambda learner: learner(list(outputs), batch, step_s),
             lambda got: _close(got, (static, continuous)),
             f"static {static:.4g}/s, continuous {continuous:.4g}/s",
@@ -93,6 +93,16 @@ class QueueOutcome:
         )
 
 
+@dataclass(frozen=True)
+class _NotTwoNumbers:
+    """An answer that could not be tried out."""
+
+    answer: Any
+
+    def __repr__(self) -> str:
+        return f"{self.answer!r}, not two whole numbers from 0 on"
+
+
 def check_size_queue(size_queue: SizeQueue) -> Report:
     """Queue bound and Retry-After, tried out with half as many requests again as can be served."""
     lengths = Lengths.uniform(13, 15, 56)
@@ -118,10 +128,10 @@ def _queue_case(lengths: Lengths, slots: int, slo_s: float) -> Case:
 
     def run(learner: SizeQueue) -> Any:
         answer: Any = learner(slots, capacity, own_s, slo_s)
-        if answer is ... or answer is None:
+        if answer is ...:
             return ...
         if not _is_pair_of_whole_numbers(answer) or answer[0] < 0:
-            return answer
+            return _NotTwoNumbers(answer)
         bound, seconds = map(int, answer)
         # More than is right by far would only take long to try out.
         tried = replace(policy, max_waiting=min(bound, 2 * right + 50))

@@ -122,7 +122,7 @@ def check_order(order: Callable[[], list[str]]) -> Report:
 
 
 def _sorted(names: Any) -> Any:
-    return names if names is ... else sorted(names)
+    return sorted(names) if isinstance(names, list | tuple) else names
 
 
 def _bank(names: list[str]) -> FastAPI:

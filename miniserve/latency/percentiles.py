@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 Floats: TypeAlias = NDArray[np.float64]
 
 MIN_BEYOND = 10
-"""Fewest samples beyond a percentile for it to be quoted: a p95 needs some 200, a p99 some 900."""
+"""Fewest samples beyond a percentile for it to be quoted: a p95 needs some 180, a p99 some 900."""
 
 
 @dataclass(frozen=True, slots=True)

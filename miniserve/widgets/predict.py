@@ -87,10 +87,10 @@ class Comparison:
         return self.committed == self.answer
 
     def __repr__(self) -> str:
-        measured = f"Measured: {self.answer}" + (
+        answer = f"The answer: {self.answer}" + (
             f", because {self.because}." if self.because else "."
         )
         if self.committed is None:
-            return f"No prediction was made above.\n{measured}"
+            return f"No prediction was made above.\n{answer}"
         verdict = "and so it is" if self.right else "but it came out differently"
-        return f"You predicted: {self.committed}, {verdict}.\n{measured}"
+        return f"You predicted: {self.committed}, {verdict}.\n{answer}"

@@ -51,6 +51,21 @@ def test_an_error_is_told_not_raised() -> None:
     assert "ZeroDivisionError" in report.detail
 
 
+def test_a_timeout_of_the_learners_own_is_told_as_such() -> None:
+    def impatient(x: int) -> None:
+        raise TimeoutError
+
+    report = check_cases("doubling", impatient, DOUBLE)
+    assert "it raised TimeoutError" in report.detail
+
+
+def test_a_long_answer_is_shown_in_part() -> None:
+    report = check_cases("doubling", lambda x: "no" * 1000, DOUBLE)
+    assert report.verdict is Verdict.WRONG
+    assert "expected 4, got 'nono" in report.detail
+    assert len(report.detail) < 300
+
+
 def test_an_endless_loop_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cases, "TIME_LIMIT_S", 0.2)
     running = []

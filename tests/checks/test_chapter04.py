@@ -50,6 +50,14 @@ class OneNewcomerAStep(Scheduler):
         return SchedulerOutput(list(self.running), counts, self.take_freed_slots())
 
 
+class KeepsFreedSlots(Scheduler):
+    def schedule(self, now: float) -> SchedulerOutput:
+        while self.waiting and len(self.running) < self.max_num_seqs:
+            self.admit(now)
+        counts = [r.num_tokens - r.num_computed_tokens for r in self.running]
+        return SchedulerOutput(list(self.running), counts, [])
+
+
 class Nothing(Scheduler):
     def schedule(self, now: float) -> SchedulerOutput:
         return SchedulerOutput([], [], [])
@@ -65,7 +73,10 @@ def test_untouched_scheduler() -> None:
     assert chapter04.check_scheduler(Untouched).verdict is Verdict.NOT_STARTED
 
 
-@pytest.mark.parametrize("wrong", [OneAtATime, NoLimit, OneNewcomerAStep, Nothing, StaticScheduler])
+@pytest.mark.parametrize(
+    "wrong",
+    [OneAtATime, NoLimit, OneNewcomerAStep, KeepsFreedSlots, Nothing, StaticScheduler],
+)
 def test_wrong_schedulers(wrong: Any) -> None:
     assert chapter04.check_scheduler(wrong).verdict is Verdict.WRONG
 
