@@ -155,9 +155,13 @@ class Llama:
         return kept
 
     def _attention(self, group: Group, a: Activations) -> GroupAttention:
-        """The attention of `group`; from one decode step to the next it is mostly the same one."""
-        if a.attention is None or a.attention.group is not group:
-            a.attention = GroupAttention(
+        """The attention of `group`; from one decode step to the next it is mostly the same one.
+
+        Not so where the rows have gaps: its bias is then a copy, and knows of no later token.
+        """
+        known = a.attention
+        if known is None or known.group is not group or not isinstance(group.rows, slice):
+            known = a.attention = GroupAttention(
                 self.config,
                 group,
                 cache=self.cache,
@@ -166,7 +170,7 @@ class Llama:
                 mixed=a.mixed_by_head[group.tokens],
                 scratch=a.scratch,
             )
-        return a.attention
+        return known
 
     def _activations(self, tokens: int) -> Activations:
         """Working memory for so many tokens."""
