@@ -274,6 +274,28 @@ def test_rows_with_a_gap_between_them_step_after_step(tiny: Checkpoint) -> None:
     assert_close(model.logits([1], tokens[1][3:4], [1], [3])[0], expected[1][3])
 
 
+def test_a_gate_too_large_for_exp(tmp_path: Path) -> None:
+    """Far below 0 the gate shuts, without a warning."""
+    checkpoint = load_checkpoint(write_tiny_checkpoint(tmp_path / "shut"))
+    checkpoint.weights["model.layers.0.mlp.gate_proj.weight"][:] *= 40
+    tokens = some_tokens(20)
+    model = Llama(checkpoint, max_num_seqs=1)
+    lowest: list[float] = []
+
+    def watch(a: activations.Activations) -> None:
+        lowest.append(float(-a._gate.max()))
+        swiglu(a)
+
+    swiglu = activations.Activations.swiglu
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(activations.Activations, "swiglu", watch)
+        found = model.logits([0], tokens, [20], [0])
+    assert min(lowest) < -100  # exp of its opposite is more than float32 can hold
+    np.testing.assert_allclose(
+        found[0], reference_logits(checkpoint, tokens)[-1], rtol=1e-4, atol=1e-3
+    )
+
+
 def test_a_slot_may_be_fed_up_to_max_model_len(tiny: Checkpoint) -> None:
     model = Llama(tiny, max_num_seqs=1, max_model_len=6)
     tokens = some_tokens(6)
