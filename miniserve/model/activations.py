@@ -79,8 +79,9 @@ class Activations:
     def swiglu(self) -> None:
         """`inner = silu(-gate) · -up`, where silu(z) = z · sigmoid(z) = z / (1 + exp(-z)).
 
-        Both matrices carry a minus sign. By tanh it would need as many operations, but NumPy's tanh
-        takes half as long again as its exp. Where exp overflows, silu is 0, and so is this.
+        Both matrices carry a minus sign. By tanh it would need as many operations, but with AVX2
+        NumPy's tanh takes half as long again as its exp. Where exp overflows, silu is 0, and so is
+        this.
         """
         inner = self._inner
         np.exp(self._gate, out=inner)

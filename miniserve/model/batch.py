@@ -94,7 +94,7 @@ class Planner:
         Then their rows, the order of these and the group need not be found again, and where each
         goes on where it ended there is nothing else to check. That is little work, but each step of
         the model throws everything else out of the processor's caches, and code that must be
-        fetched again is slow (32 slots: 110 µs for all of it, a third of that for the rest).
+        fetched again is slow (32 slots: 110 µs for all of it).
         """
         known, cache = self._decoding, self._cache
         start = np.asarray(starts, np.intp)
