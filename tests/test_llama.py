@@ -260,6 +260,42 @@ def test_a_finished_row_may_be_fed_again_at_the_same_position(tiny: Checkpoint) 
         assert_close(found[1], expected[1][position])
 
 
+@pytest.mark.usefixtures("kernel")
+def test_rows_with_a_gap_between_them_step_after_step(tiny: Checkpoint) -> None:
+    """Slot 1 waits while its neighbours go on."""
+    tokens = [some_tokens(9, seed) for seed in range(3)]
+    expected = [reference_logits(tiny, sequence) for sequence in tokens]
+    model = Llama(tiny, max_num_seqs=3)
+    model.step(range(3), [token for sequence in tokens for token in sequence[:3]], [3] * 3, [0] * 3)
+    for position in range(3, 9):
+        fed = [tokens[slot][position] for slot in (0, 2)]
+        found = model.logits([0, 2], fed, [1, 1], [position] * 2)
+        assert_close(found, np.array([expected[slot][position] for slot in (0, 2)]))
+    assert_close(model.logits([1], tokens[1][3:4], [1], [3])[0], expected[1][3])
+
+
+def test_a_gate_too_large_for_exp(tmp_path: Path) -> None:
+    """Far below 0 the gate shuts, without a warning."""
+    checkpoint = load_checkpoint(write_tiny_checkpoint(tmp_path / "shut"))
+    checkpoint.weights["model.layers.0.mlp.gate_proj.weight"][:] *= 40
+    tokens = some_tokens(20)
+    model = Llama(checkpoint, max_num_seqs=1)
+    lowest: list[float] = []
+
+    def watch(a: activations.Activations) -> None:
+        lowest.append(float(-a._gate.max()))
+        swiglu(a)
+
+    swiglu = activations.Activations.swiglu
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(activations.Activations, "swiglu", watch)
+        found = model.logits([0], tokens, [20], [0])
+    assert min(lowest) < -100  # exp of its opposite is more than float32 can hold
+    np.testing.assert_allclose(
+        found[0], reference_logits(checkpoint, tokens)[-1], rtol=1e-4, atol=1e-3
+    )
+
+
 def test_a_slot_may_be_fed_up_to_max_model_len(tiny: Checkpoint) -> None:
     model = Llama(tiny, max_num_seqs=1, max_model_len=6)
     tokens = some_tokens(6)

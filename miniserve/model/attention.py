@@ -63,10 +63,19 @@ class GroupAttention:
         self._sums = scratch.array("sums", blocks * heads * width)
         self._divisors = self._sums.reshape(*by_key_head, 1)
         self._ones = np.ones(context, np.float32)
+        # Views of the cache are the same in every step; copies would not be.
+        self._views = (
+            [cache.read(layer, group.rows, context) for layer in range(config.num_hidden_layers)]
+            if isinstance(group.rows, slice)
+            else None
+        )
 
     def run(self, layer: int) -> None:
         """`mixed = softmax(queries @ keys) @ values`, for what the cache holds of each sequence."""
-        keys, values = self._cache.read(layer, self.group.rows, self.group.context)
+        if self._views is not None:
+            keys, values = self._views[layer]
+        else:
+            keys, values = self._cache.read(layer, self.group.rows, self.group.context)
         stretches = self.group.stretches
         if stretches is not None:
             self._block_queries[stretches.block, :, stretches.place] = self._queries

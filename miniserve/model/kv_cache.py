@@ -108,8 +108,13 @@ class KVCache:
         self, layer: int, rows: IntArray, positions: IntArray, keys: FloatArray, values: FloatArray
     ) -> None:
         """Store a key and a value, both (tokens, key heads, head_dim), at each (row, position)."""
-        self.keys[layer][rows, :, :, positions] = keys
-        self.values[layer][rows, :, positions] = values
+        if len(rows) == 1:  # two numbers are quicker than two arrays of one number each
+            row, position = int(rows[0]), int(positions[0])
+            self.keys[layer, row, :, :, position] = keys[0]
+            self.values[layer, row, :, position] = values[0]
+        else:
+            self.keys[layer][rows, :, :, positions] = keys
+            self.values[layer][rows, :, positions] = values
 
     def read(
         self, layer: int, rows: slice | IntArray, context: int

@@ -25,7 +25,13 @@ from miniserve.model.attention import GroupAttention, causal_bias
 from miniserve.model.batch import Batch, Group, Planner
 from miniserve.model.checkpoint import Checkpoint, FloatArray
 from miniserve.model.kv_cache import IntArray, KVCache
-from miniserve.model.linear import Weight, has_small_matrix_kernel, linear, parts_of_sum
+from miniserve.model.linear import (
+    Weight,
+    has_small_matrix_kernel,
+    linear,
+    parts_of_sum,
+    put_side_by_side,
+)
 from miniserve.model.scratch import Scratch
 
 #: Steps of up to this many tokens find their working memory ready; larger ones cut it out anew.
@@ -61,6 +67,9 @@ class Llama:
             Layer(checkpoint, index, self._small_matrix_kernel)
             for index in range(config.num_hidden_layers)
         ]
+        put_side_by_side(
+            [self._head, *(weight for layer in self._layers for weight in layer.weights)]
+        )
         self._rotations = rotation_table(config, self.max_model_len)
 
         self.cache = KVCache(config, max_num_seqs, self.max_model_len)
@@ -111,6 +120,7 @@ class Llama:
         """
         self.cache.free(slots)
 
+    @np.errstate(over="ignore")  # see `Activations.swiglu`
     def _forward(self, batch: Batch) -> FloatArray:
         """Scores for the token after each entry, (entries, vocab_size), in the batch's order."""
         tokens = len(batch.token_ids)
@@ -155,9 +165,13 @@ class Llama:
         return kept
 
     def _attention(self, group: Group, a: Activations) -> GroupAttention:
-        """The attention of `group`; from one decode step to the next it is mostly the same one."""
-        if a.attention is None or a.attention.group is not group:
-            a.attention = GroupAttention(
+        """The attention of `group`; from one decode step to the next it is mostly the same one.
+
+        Not so where the rows have gaps: its bias is then a copy, and knows of no later token.
+        """
+        known = a.attention
+        if known is None or known.group is not group or not isinstance(group.rows, slice):
+            known = a.attention = GroupAttention(
                 self.config,
                 group,
                 cache=self.cache,
@@ -166,7 +180,7 @@ class Llama:
                 mixed=a.mixed_by_head[group.tokens],
                 scratch=a.scratch,
             )
-        return a.attention
+        return known
 
     def _activations(self, tokens: int) -> Activations:
         """Working memory for so many tokens."""
@@ -183,8 +197,8 @@ class Layer:
     """The matrices of one layer, (in, out), with the constants around them multiplied in.
 
     The weights of a norm go into the matrix that follows, the attention's head_dim^-½ into the
-    queries, and a ½ for `Activations.swiglu` into the gate. Matrices with the same input are used
-    in one call: queries, keys and values as one matrix, gate and up as a stack of two.
+    queries, and the minus signs of `Activations.swiglu` into gate and up. Matrices with the same
+    input are used in one call: queries, keys and values as one, gate and up as a stack of two.
     """
 
     def __init__(self, checkpoint: Checkpoint, index: int, small_matrix_kernel: bool) -> None:
@@ -203,10 +217,11 @@ class Layer:
         )
         keys = pairs_side_by_side(read("self_attn.k_proj"), head_dim)
         values = read("self_attn.v_proj")
-        gate, up = read("mlp.gate_proj") * np.float32(0.5), read("mlp.up_proj")
+        gate, up = -read("mlp.gate_proj"), -read("mlp.up_proj")
         self.qkv = weight(np.concatenate((queries, keys, values)), norm="input_layernorm")
         self.output = weight(read("self_attn.o_proj"))
         self.gate_up = weight(np.stack((gate, up)), norm="post_attention_layernorm")
         down = read("mlp.down_proj")
         parts = parts_of_sum(down.shape[1], small_matrix_kernel)
         self.down = weight(np.stack(np.split(down, parts, axis=1)))
+        self.weights = (self.qkv, self.output, self.gate_up, self.down)
