@@ -66,8 +66,9 @@ def create_app(
     app.state.settings = settings
     app.state.lifecycle = lifecycle
     error_handlers.install(app)
-    app.include_router(health_router(lifecycle))
+    # Routes are tried in order: the one that is asked for most comes first.
     app.include_router(_tutor_router(settings, extra_problems), dependencies=list(dependencies))
+    app.include_router(health_router(lifecycle))
     for router in routers:
         app.include_router(router)
     return app

@@ -12,7 +12,6 @@ import logging
 import queue
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from miniserve.completion import FinishReason, Timing
@@ -50,8 +49,7 @@ class Model(Protocol):
         """Forget what the slots hold."""
 
 
-@dataclass(frozen=True, slots=True)
-class AddRequest:
+class AddRequest(NamedTuple):
     """Command: take in a request. `arrival_time` is on the engine's clock, in seconds."""
 
     request_id: str
@@ -60,22 +58,19 @@ class AddRequest:
     arrival_time: float
 
 
-@dataclass(frozen=True, slots=True)
-class Abort:
+class Abort(NamedTuple):
     """Command: end a request, wherever it is."""
 
     request_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Configure:
+class Configure(NamedTuple):
     """Command: set attributes of the scheduler, such as `max_num_seqs` or `max_wait_s`."""
 
     changes: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(NamedTuple):
     """Command: leave the loop."""
 
 

@@ -9,6 +9,7 @@ exit code 0. A second signal ends the drain at once.
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import signal
 import socket
@@ -182,6 +183,17 @@ def raise_file_limit(wanted: int = 65_536) -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
+def rest_garbage_collector() -> None:
+    """Let the collector of cycles leave alone what is there now, and look at the rest less often.
+
+    The records in the engine's trace stay, so at its default settings the collector comes for them
+    again and again and finds nothing: an eighth of this process's time, in pauses that requests
+    wait for. What is in no cycle is freed at once, as ever.
+    """
+    gc.freeze()
+    gc.set_threshold(10_000)
+
+
 def run(app: FastAPI, settings: Settings, listener: socket.socket) -> int:
     """Serve on an open socket until a signal comes; returns the exit code.
 
@@ -191,6 +203,7 @@ def run(app: FastAPI, settings: Settings, listener: socket.socket) -> int:
         level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s"
     )
     raise_file_limit()
+    rest_garbage_collector()
     access_logger.addHandler(logging.StreamHandler(sys.stdout))
     access_logger.propagate = False
     config = uvicorn.Config(

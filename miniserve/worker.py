@@ -147,7 +147,7 @@ def _work(tutor: Tutor, job: _Job) -> Completion | EngineError:
         return error
     except Exception as error:
         return StepFailed(f"The model failed: {type(error).__name__}: {error}")
-    return replace(completion, timing=replace(completion.timing, queue_s=queue_s))
+    return replace(completion, timing=completion.timing._replace(queue_s=queue_s))
 
 
 def _resolve(future: asyncio.Future[Any], result: object) -> None:

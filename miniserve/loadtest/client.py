@@ -1,7 +1,6 @@
 """How one request is sent, stamped and recorded. It never waits for another one."""
 
 import asyncio
-import contextlib
 import json
 import time
 import uuid
@@ -13,11 +12,14 @@ from typing import TypeAlias
 import httpx
 
 from miniserve.latency import DROPPED, LatencyRecord
+from miniserve.loadtest.connection import Answer, Connection, Requests
 
 OnRecord: TypeAlias = Callable[[LatencyRecord], object]
 
 MAX_IN_FLIGHT = 512
 """Sockets that a run may hold open at once, well inside the usual limit of 1,024 files."""
+
+_KEEP_IDLE_S = 3.0
 
 
 def sentence_body(sentence: str) -> object:
@@ -82,20 +84,15 @@ class LoadClient:
         self._max_in_flight = max_in_flight
         self._on_record = on_record
         self._url = httpx.URL(target.address)
-        self._headers = {"content-type": "application/json", **target.headers}
-        self._lanes: list[httpx.AsyncHTTPTransport] = []
-        self._idle: list[httpx.AsyncHTTPTransport] = []
+        self._requests = Requests(target.method, self._url, target.headers)
+        self._idle: list[Connection] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self.origin = time.perf_counter()
         """Zero of the records' clock, on `time.perf_counter`."""
 
     async def __aenter__(self) -> "LoadClient":
-        self._tls = httpx.create_ssl_context(trust_env=False)
-        # httpx imports half of itself on its first request: let that be one to nobody (port 0).
-        lane = self._take_lane()
-        with contextlib.suppress(httpx.HTTPError):
-            await lane.handle_async_request(httpx.Request("GET", "http://127.0.0.1:0/"))
-        self._idle.append(lane)
+        https = self._url.scheme == "https"
+        self._tls = httpx.create_ssl_context(trust_env=False) if https else None
         self._group = await asyncio.TaskGroup().__aenter__()
         self.origin = time.perf_counter()
         return self
@@ -109,8 +106,9 @@ class LoadClient:
         try:
             await self._group.__aexit__(kind, error, traceback)
         finally:
-            for lane in self._lanes:
-                await lane.aclose()
+            while self._idle:
+                self._idle.pop().close()
+            await asyncio.sleep(0)  # a transport closes its socket in the loop's next turn
 
     def now(self) -> float:
         """Return the seconds since entry, on the clock of the records."""
@@ -145,43 +143,46 @@ class LoadClient:
         Cancelled half-way, it leaves a record with the error "unfinished".
         """
         request_id = f"{self.run_id}-{index}"
-        headers = {**self._headers, "x-request-id": request_id}
-        request = httpx.Request(self.target.method, self._url, content=content, headers=headers)
-        first_byte: float | None = None
-        done: float | None = None
-        status, error = 0, "unfinished"
-        lane = self._take_lane()
+        request = self._requests.render(request_id, content)
+        answer = Answer()
+        error = "unfinished"
+        connection: Connection | None = None
         self.in_flight += 1
         sent = self.now()
         try:
             async with asyncio.timeout(self._timeout_s):
-                response = await lane.handle_async_request(request)
-                first_byte, status = self.now(), response.status_code
-                await response.aread()
-                done, error = self.now(), ""
+                connection = self._idle_connection() or await self._connect()
+                await connection.exchange(request, answer)
+            error = ""
         except TimeoutError:
             error = "timeout"
         except Exception as failure:  # whatever it is, it is counted under its own name
             error = type(failure).__name__
         finally:
             self.in_flight -= 1
-            self._idle.append(lane)
+            if connection is not None:
+                self._idle.append(connection)
+            first_byte = None if answer.first_byte is None else answer.first_byte - self.origin
+            done = None if answer.done is None or error else answer.done - self.origin
             self._on_record(
-                LatencyRecord(intended, sent, first_byte, done, status, error or None, request_id)
+                LatencyRecord(
+                    intended, sent, first_byte, done, answer.status, error or None, request_id
+                )
             )
 
-    def _take_lane(self) -> httpx.AsyncHTTPTransport:
-        """Return a transport that nobody uses; it holds one connection, or none as yet.
+    async def _connect(self) -> Connection:
+        return await Connection.open(self._url, self._tls, self.target.method)
 
-        One pool for all would look at every connection for every request, which costs a generator
-        with some hundreds in flight all of its time. The newest connection is taken first: the
-        others may grow old, and go before a server's own 5 s are up, so that no request meets a
+    def _idle_connection(self) -> Connection | None:
+        """Return a connection that nobody uses, if there is one: the newest first.
+
+        The others may grow old, and go before a server's own 5 s are up, so that no request meets a
         door that is just being closed.
         """
-        if self._idle:
-            return self._idle.pop()
-        limits = httpx.Limits(max_connections=None, keepalive_expiry=3.0)
-        # Proxies from the environment are not what a load test means to measure.
-        lane = httpx.AsyncHTTPTransport(verify=self._tls, limits=limits, trust_env=False)
-        self._lanes.append(lane)
-        return lane
+        oldest = time.perf_counter() - _KEEP_IDLE_S
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.usable and connection.idle_since >= oldest:
+                return connection
+            connection.close()
+        return None
