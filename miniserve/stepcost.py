@@ -17,10 +17,18 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
 from miniserve.trace import StepRecord
+
+
+class Cost(Protocol):
+    """Anything that says what a step costs; it may say something else each time."""
+
+    def seconds(self, batch: int, num_tokens: int) -> float:
+        """Seconds that a step takes: `batch` rows, `num_tokens` tokens."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """A scheduler on a virtual clock: the engine's loop without a model, a thread or a wait.
 
-`run` is `EngineCore.step` with the model taken out: a step takes as long as a `StepCost` says, and
+`run` is `EngineCore.step` with the model taken out: a step takes as long as a `Cost` says, and
 the clock is a number that is added up. The scheduler is the same object that serves real requests.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from miniserve.scheduler import Request, Scheduler
-from miniserve.stepcost import StepCost
+from miniserve.stepcost import Cost
 from miniserve.trace import StepRecord, entries_of
 
 OnRequest = Callable[[Request], None]
@@ -37,7 +37,7 @@ class Totals:
 def run(
     scheduler: Scheduler,
     arrivals: Iterable[Request],
-    cost: StepCost,
+    cost: Cost,
     *,
     max_in_flight: int | None = None,
     on_finish: OnRequest | None = None,

@@ -38,8 +38,6 @@ from miniserve.client import QueueFull
 from miniserve.latency import LatencyRecord, Summary, summary
 from miniserve.loadtest import LoadResult, Trace
 from miniserve.scheduler import ContinuousScheduler, Request, SchedulerOutput
-from miniserve.simulator import Policy
-from miniserve.simulator.prediction import Prediction
 from tests.engine_fakes import OpenFakeCore
 from tests.fakes import FakeClient
 
@@ -220,15 +218,14 @@ def a_run(seconds: float, n: int = 400, status: int = 200) -> Summary:
 
 
 def test_the_open_loops_tables_group_the_runs_by_load() -> None:
-    predicted = Prediction(Policy(), 400, 0.010, 0.011, 0.020, 0.018)
     runs = [
-        Run(0.8, 80.0, a_run(0.050), predicted),
-        Run(0.5, 50.0, a_run(0.030), predicted),
-        Run(0.5, 50.0, a_run(0.033), predicted),
+        Run(0.8, 80.0, a_run(0.050)),
+        Run(0.5, 50.0, a_run(0.030)),
+        Run(0.5, 50.0, a_run(0.033)),
     ]
     added = [Added(0.020, 0.0205 + 0.0005 * i, 0.001) for i in range(5)]
     saturation = Spread(100.0, 99.0, 101.0)
-    most, adds, latency, side_by_side = tables(runs, added, saturation, None, Size())
+    most, adds, latency = tables(runs, added, saturation, None, Size())
     assert most.rows[0]["corrections_per_s"] == saturation
     assert [text(asdict(row["latency_ms"])) for row in adds.rows] == [  # type: ignore[arg-type]
         "20.0 (20.0–20.0)",
@@ -242,7 +239,6 @@ def test_the_open_loops_tables_group_the_runs_by_load() -> None:
         "50.0 (50.0–50.0)",
     ]
     assert latency.rows[0]["p99_ms"] is None  # 400 requests are too few
-    assert side_by_side.rows[1]["error_of_p95"] == "-10%"
 
 
 # --- wrk ------------------------------------------------------------------------------------------

@@ -1,21 +1,20 @@
-"""Latency under open-loop load: over HTTP, straight to the engine, and as the simulator predicts.
+"""Latency under open-loop load, over HTTP and straight to the engine.
 
 1. *Saturation*: what the server answers a second when 4 users a slot send without a pause.
 2. *Without HTTP*: the same sentences straight to the same engine, all at once. That tells the
-   engine's own throughput, and how long each prompt and answer is.
+   engine's own throughput.
 3. *What HTTP adds*: short stretches of the standard load at half the saturation, to the engine
    and to the server in turns, so that whatever else the machine does disturbs both alike. The
    server's own metrics tell how much of its answers' time was spent outside the engine.
-4. *Latency*: whole traces over HTTP, at shares of the saturation. The simulator predicts each of
-   these runs from the step cost in 3, the lengths in 2, and the moments of sending.
+4. *Latency*: whole traces over HTTP, at shares of the saturation.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 
 import httpx
 import numpy as np
@@ -32,15 +31,6 @@ from miniserve.latency import LatencyRecord, latencies, percentile
 from miniserve.loadtest import LoadClient, LoadResult, Target, Trace, run_closed_loop, run_open_loop
 from miniserve.serve import open_client
 from miniserve.settings import Mode, Settings
-from miniserve.simulator import Policy
-from miniserve.simulator.prediction import (
-    Pair,
-    cost_of_run,
-    lengths_of_trace,
-    predict,
-)
-from miniserve.stepcost import StepCost
-from miniserve.trace import StepRecord
 
 _USERS_A_SLOT = 4
 _HALF = 0.5
@@ -66,9 +56,6 @@ async def measure(size: Size) -> list[Table]:
         assert isinstance(engine, BatchingClient)
         await engine.start()
         stack.push_async_callback(engine.stop)
-        null = Target(server.url, "/healthz", "GET", None)
-        idle = await run_closed_loop(null, ["-"], 1, n=5 * size.null_requests)
-
         users = _USERS_A_SLOT * slots
         floods = [
             await run_closed_loop(server.url, trace.sentences, users, n=len(trace.sentences))
@@ -76,22 +63,14 @@ async def measure(size: Size) -> list[Table]:
         ]
         saturation = Spread.of(flood.summary().throughput_rps for flood in floods)
         assert saturation is not None
-        lengths, alone = await _lengths(engine, traces)
-        added, cost = await _added(server, engine, short, _HALF * saturation.median)
+        alone = await _alone(engine, traces)
+        added = await _added(server, engine, short, _HALF * saturation.median)
         runs = []
         for number, trace in enumerate(traces):
             for share in size.shares:
                 rate = share * saturation.median
                 result = await _over_http(server, trace.at_rate(rate), f"{share}-{number}")
-                known = {f"{share}-{number}-{i}": pair for i, pair in enumerate(lengths[number])}
-                predicted = predict(
-                    result.measured,
-                    known,
-                    cost,
-                    Policy(Mode.CONTINUOUS, slots),
-                    overhead_s=idle.summary().p50.value,
-                )
-                runs.append(Run(share, rate, result.summary(), predicted))
+                runs.append(Run(share, rate, result.summary()))
     return tables(runs, added, saturation, alone, size)
 
 
@@ -101,27 +80,20 @@ async def _over_http(server: ServeProcess, trace: Trace, run_id: str) -> LoadRes
     )
 
 
-async def _lengths(
-    engine: BatchingClient, traces: Sequence[Trace]
-) -> tuple[list[list[Pair]], Spread | None]:
-    """(Prompt, output) tokens of each request of each trace, and the engine's requests/s."""
-    found, rates = [], []
+async def _alone(engine: BatchingClient, traces: Sequence[Trace]) -> Spread | None:
+    """The engine's own requests/s: each trace, all at once."""
+    rates = []
     for number, trace in enumerate(traces):
-        count = len(trace.sentences)
-        with _recorded(engine) as steps:
-            flood = await run_direct(
-                engine, Trace(np.zeros(count), trace.sentences), run_id=str(number)
-            )
-        known = lengths_of_trace(steps)
-        found.append([known[f"{number}-{i}"] for i in range(count)])
+        at_once = Trace(np.zeros(len(trace.sentences)), trace.sentences)
+        flood = await run_direct(engine, at_once, run_id=str(number))
         rates.append(flood.summary().throughput_rps)
-    return found, Spread.of(rates)
+    return Spread.of(rates)
 
 
 async def _added(
     server: ServeProcess, engine: BatchingClient, short: Sequence[Trace], rate: float
-) -> tuple[list[Added], StepCost]:
-    """Each stretch to both, in turns; and what the steps without HTTP cost.
+) -> list[Added]:
+    """Each stretch to both, in turns.
 
     One client sends them all, so that only the first stretch, which is not counted, has to open
     its connections.
@@ -129,23 +101,21 @@ async def _added(
     added = []
     records: list[LatencyRecord] = []
     target = Target(server.url)
-    with _recorded(engine) as steps:
-        async with LoadClient(target, timeout_s=_TIMEOUT_S, on_record=records.append) as client:
-            for number, trace in enumerate(short):
-                timed = trace.at_rate(rate)
-                direct = await run_direct(engine, timed, run_id=f"short-{number}")
-                before = await _seconds_in_engine(server)
-                records.clear()
-                await _send(client, timed)
-                in_engine = await _seconds_in_engine(server) - before
-                if number == 0:
-                    steps.clear()
-                    continue
-                took = latencies(records)
-                p50 = percentile(took, 0.5).value
-                outside = float(took.mean()) - in_engine / len(records)
-                added.append(Added(direct.summary().p50.value, p50, outside))
-    return added, cost_of_run(steps)
+    async with LoadClient(target, timeout_s=_TIMEOUT_S, on_record=records.append) as client:
+        for number, trace in enumerate(short):
+            timed = trace.at_rate(rate)
+            direct = await run_direct(engine, timed, run_id=f"short-{number}")
+            before = await _seconds_in_engine(server)
+            records.clear()
+            await _send(client, timed)
+            in_engine = await _seconds_in_engine(server) - before
+            if number == 0:
+                continue
+            took = latencies(records)
+            p50 = percentile(took, 0.5).value
+            outside = float(took.mean()) - in_engine / len(records)
+            added.append(Added(direct.summary().p50.value, p50, outside))
+    return added
 
 
 async def _send(client: LoadClient, trace: Trace) -> None:
@@ -174,14 +144,3 @@ def read_sum(metrics: str, name: str) -> float:
     if found is None:
         raise ValueError(f"the metrics have no {name}")
     return float(found[1])
-
-
-@contextmanager
-def _recorded(engine: BatchingClient) -> Iterator[list[StepRecord]]:
-    """The step records of what the engine does meanwhile."""
-    steps: list[StepRecord] = []
-    engine.listeners.append(steps.append)
-    try:
-        yield steps
-    finally:
-        engine.listeners.remove(steps.append)

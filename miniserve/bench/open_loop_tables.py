@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
 
 from miniserve.bench.size import Size
 from miniserve.bench.tables import Cell, Spread, Table
 from miniserve.latency import Percentile, Summary
-from miniserve.simulator.prediction import Prediction
 
 
 @dataclass(frozen=True)
 class Run:
-    """One trace over HTTP, and what was predicted for it; `rate` in requests per second."""
+    """One trace over HTTP; `rate` in requests per second."""
 
     share: float
     rate: float
     http: Summary
-    predicted: Prediction
 
 
 @dataclass(frozen=True)
@@ -41,7 +38,7 @@ def tables(
     alone: Spread | None,
     size: Size,
 ) -> list[Table]:
-    """What HTTP adds, the latencies, and what was predicted."""
+    """The saturation, what HTTP adds, and the latencies."""
     shares = sorted({run.share for run in runs})
     groups = [[run for run in runs if run.share == share] for share in shares]
     about_added = (
@@ -56,10 +53,6 @@ def tables(
         f"{size.load_requests} requests, Poisson arrivals, latency from the intended moment; "
         f"median (lowest–highest) of {len(groups[0])}."
     )
-    predicted = (
-        "The simulator runs the moments of sending with the step cost measured without HTTP, and "
-        "adds the p50 of a null route. What it predicts, it has not seen."
-    )
     most: list[dict[str, Cell]] = [
         {"what": "over HTTP, 4 users a slot", "corrections_per_s": saturation},
         {"what": "straight to the engine, all at once", "corrections_per_s": alone},
@@ -69,7 +62,6 @@ def tables(
         Table("Saturation", about_most, most),
         Table("What HTTP adds to a correction", about_added, _added_rows(added)),
         Table("Open-loop latency over HTTP", about, [_latency_row(group) for group in groups]),
-        Table("Predicted beside measured", predicted, [_predicted_row(group) for group in groups]),
     ]
 
 
@@ -100,18 +92,6 @@ def _latency_row(group: Sequence[Run]) -> dict[str, Cell]:
         "p99_ms": Spread.of((_quoted(run.p99) for run in runs), 1e3),
         "not_answered": str(sum(run.offered - run.answered for run in runs)),
         "valid": "yes" if not invalid else f"{len(runs) - invalid} of {len(runs)}",
-    }
-
-
-def _predicted_row(group: Sequence[Run]) -> dict[str, Cell]:
-    made = [run.predicted for run in group]
-    return {
-        **_load(group),
-        "measured_p50_ms": Spread.of((one.measured_p50 for one in made), 1e3),
-        "predicted_p50_ms": Spread.of((one.predicted_p50 for one in made), 1e3),
-        "measured_p95_ms": Spread.of((one.measured_p95 for one in made), 1e3),
-        "predicted_p95_ms": Spread.of((one.predicted_p95 for one in made), 1e3),
-        "error_of_p95": f"{median(one.error_p95 for one in made):+.0%}",
     }
 
 

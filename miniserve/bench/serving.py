@@ -104,13 +104,18 @@ class ServeProcess(ServerProcess):
     Args:
         mode: the serving mode.
         settings: other settings of the server, by name.
+
+    Attributes:
+        program: what the interpreter runs: the module, and its arguments.
     """
+
+    program: tuple[str, ...] = ("miniserve", "serve")
 
     def __init__(self, mode: Mode, **settings: object) -> None:
         self.mode = mode
         given = {"mode": mode.value, "port": 0, **settings}
         variables = {f"MINISERVE_{name.upper()}": str(value) for name, value in given.items()}
-        super().__init__([sys.executable, "-m", "miniserve", "serve"], variables)
+        super().__init__([sys.executable, "-m", *self.program], variables)
 
 
 def _status(url: str, path: str) -> int:

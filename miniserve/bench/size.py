@@ -24,10 +24,18 @@ class Size:
     load_traces: int = 3
     added_requests: int = 150
     added_stretches: int = 12
+    predicted_s: float = 6.0  #: of each mode and load
+    predicted_requests: tuple[int, int] = (200, 600)  #: but as few and as many
+    predicted_rounds: int = 3
     connections: int = 32
     cross_check_s: float = 2.0
     cross_checks: int = 6
     starts: int = 5
+
+    def predicted_count(self, rate: float) -> int:
+        """Requests of a prediction, at `rate` requests per second."""
+        few, many = self.predicted_requests
+        return int(min(max(few, rate * self.predicted_s), many))
 
 
 QUICK = Size(
@@ -44,6 +52,9 @@ QUICK = Size(
     load_traces=1,
     added_requests=20,
     added_stretches=2,
+    predicted_s=0.5,
+    predicted_requests=(24, 48),
+    predicted_rounds=1,
     connections=4,
     cross_check_s=1.0,
     cross_checks=1,

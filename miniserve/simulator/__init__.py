@@ -12,6 +12,8 @@
     the shape of well-known results, from their published step costs.
 `prediction`
     what the simulator says of a run that a live server has made.
+`calibration`, `under_load`
+    the same for all four modes, from costs that other runs of that server had under load.
 """
 
 from miniserve.simulator.fleet import (

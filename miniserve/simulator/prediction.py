@@ -12,7 +12,7 @@ import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from miniserve.latency import LatencyRecord, latencies, percentile
+from miniserve.latency import Floats, LatencyRecord, latencies, percentile
 from miniserve.scheduler import Request
 from miniserve.simulator.single import Policy, run
 from miniserve.stepcost import StepCost, fit
@@ -31,6 +31,23 @@ class Prediction:
     predicted_p50: float
     measured_p95: float
     predicted_p95: float
+
+    @classmethod
+    def of(
+        cls,
+        policy: Policy,
+        measured: Sequence[float] | Floats,
+        predicted: Sequence[float] | Floats,
+    ) -> Prediction:
+        """Hold latencies side by side, in seconds; of `predicted` there may be more."""
+        return cls(
+            policy=policy,
+            requests=len(measured),
+            measured_p50=percentile(measured, 0.50).value,
+            predicted_p50=percentile(predicted, 0.50).value,
+            measured_p95=percentile(measured, 0.95).value,
+            predicted_p95=percentile(predicted, 0.95).value,
+        )
 
     @property
     def error_p50(self) -> float:
@@ -120,12 +137,4 @@ def predict(
         predicted.append(request.finish_time - intended[request.request_id] + overhead_s)
 
     run(policy, requests(), cost, on_finish=finish)
-    measured = latencies(answered)
-    return Prediction(
-        policy=policy,
-        requests=len(answered),
-        measured_p50=percentile(measured, 0.50).value,
-        predicted_p50=percentile(predicted, 0.50).value,
-        measured_p95=percentile(measured, 0.95).value,
-        predicted_p95=percentile(predicted, 0.95).value,
-    )
+    return Prediction.of(policy, latencies(answered), predicted)

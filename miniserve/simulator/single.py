@@ -20,7 +20,7 @@ from miniserve.scheduler import ContinuousScheduler, Request, Scheduler, StaticS
 from miniserve.settings import Mode
 from miniserve.simulator.samples import Samples, mean_of
 from miniserve.simulator.workload import poisson_requests
-from miniserve.stepcost import StepCost
+from miniserve.stepcost import Cost, StepCost
 
 _NO_EOS = -2
 """On the virtual clock answers end by length alone."""
@@ -112,7 +112,7 @@ class RunResult:
 def run(
     policy: Policy,
     requests: Iterable[Request],
-    cost: StepCost,
+    cost: Cost,
     *,
     on_progress: Progress | None = None,
     on_finish: Callable[[Request], object] | None = None,
