@@ -98,3 +98,26 @@ class EngineClient(Protocol):
 
     def status(self) -> EngineStatus:
         """Tell how the engine is, at once and without waiting for it."""
+
+
+class ClientAround(EngineClient):
+    """A client around another one: what it does not do itself, that one does."""
+
+    def __init__(self, client: EngineClient) -> None:
+        self._client = client
+
+    async def start(self) -> None:
+        """See `EngineClient.start`."""
+        await self._client.start()
+
+    async def stop(self) -> None:
+        """See `EngineClient.stop`."""
+        await self._client.stop()
+
+    def status(self) -> EngineStatus:
+        """See `EngineClient.status`."""
+        return self._client.status()
+
+    async def generate(self, prompt: str, *, max_tokens: int, request_id: str) -> Completion:
+        """See `EngineClient.generate`."""
+        return await self._client.generate(prompt, max_tokens=max_tokens, request_id=request_id)

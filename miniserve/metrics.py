@@ -21,7 +21,13 @@ from prometheus_client import (
     generate_latest,
 )
 
-from miniserve.client import Completion, EngineClient, EngineState, EngineStatus
+from miniserve.client import (
+    ClientAround,
+    Completion,
+    EngineClient,
+    EngineState,
+    EngineStatus,
+)
 
 _SECONDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
@@ -100,31 +106,19 @@ class Metrics:
         return router
 
 
-class MeasuredClient(EngineClient):
+class MeasuredClient(ClientAround):
     """An engine client that counts what passes through it."""
 
     def __init__(self, client: EngineClient, metrics: Metrics) -> None:
-        self._client = client
+        super().__init__(client)
         self._metrics = metrics
-
-    async def start(self) -> None:
-        """See `EngineClient.start`."""
-        await self._client.start()
-
-    async def stop(self) -> None:
-        """See `EngineClient.stop`."""
-        await self._client.stop()
-
-    def status(self) -> EngineStatus:
-        """See `EngineClient.status`."""
-        return self._client.status()
 
     async def generate(self, prompt: str, *, max_tokens: int, request_id: str) -> Completion:
         """See `EngineClient.generate`."""
         metrics = self._metrics
         start = time.perf_counter()
         try:
-            completion = await self._client.generate(
+            completion = await super().generate(
                 prompt, max_tokens=max_tokens, request_id=request_id
             )
         except asyncio.CancelledError:

@@ -15,7 +15,7 @@ import httpx
 from fastapi import FastAPI, Response
 
 from miniserve.bench.serving import ServeProcess
-from miniserve.client import Completion, EngineClient, EngineStatus
+from miniserve.client import ClientAround, Completion, EngineClient
 from miniserve.engine import BatchingClient
 from miniserve.lifecycle import OpenClient
 from miniserve.serve import build_app, listen, open_client, run
@@ -26,33 +26,19 @@ from miniserve.trace import StepEntry, StepRecord
 _TIMEOUT_S = 60.0
 
 
-class RecordingClient(EngineClient):
+class RecordingClient(ClientAround):
     """An engine client that notes what passes through it; `recording` is what it has noted."""
 
     def __init__(self, client: EngineClient) -> None:
-        self._client = client
+        super().__init__(client)
         self.recording = Recording([], [])
         if isinstance(client, BatchingClient):
             client.listeners.append(self._note_step)
 
-    async def start(self) -> None:
-        """See `EngineClient.start`."""
-        await self._client.start()
-
-    async def stop(self) -> None:
-        """See `EngineClient.stop`."""
-        await self._client.stop()
-
-    def status(self) -> EngineStatus:
-        """See `EngineClient.status`."""
-        return self._client.status()
-
     async def generate(self, prompt: str, *, max_tokens: int, request_id: str) -> Completion:
         """See `EngineClient.generate`."""
         start = time.perf_counter()
-        completion = await self._client.generate(
-            prompt, max_tokens=max_tokens, request_id=request_id
-        )
+        completion = await super().generate(prompt, max_tokens=max_tokens, request_id=request_id)
         self.recording.generations.append(
             Generation(
                 request_id=request_id,
