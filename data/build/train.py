@@ -10,15 +10,18 @@ from __future__ import annotations
 import argparse
 import ctypes
 import json
+import shutil
 import signal
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from tokenizers import Tokenizer
+from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -27,8 +30,6 @@ from data.build.training.checkpoint_dir import load_checkpoint, save_checkpoint
 from data.build.training.optimizer import Cycle, Optimizer, Schedule
 from data.build.training.tokenizer import corpus_texts, save_tokenizer, train_tokenizer
 from data.build.training.torch_llama import (
-    PLAIN,
-    Pieces,
     Shape,
     Weights,
     hidden_states,
@@ -63,6 +64,8 @@ class Recipe:
     micro_tokens: int
     tokenizer_examples: int  #: of the first stage's corpus
     initial: str | None = None  #: checkpoint folder below the corpus folder to go on from
+    tokenizer: str | None = None  #: folder, likewise, of a tokenizer to keep
+    layers: int = Shape.num_hidden_layers
 
     @classmethod
     def read(cls, path: Path) -> Recipe:
@@ -79,30 +82,41 @@ class Recipe:
         return recipe
 
     @property
+    def shape(self) -> Shape:
+        """Of the model, unless it goes on from a checkpoint."""
+        return Shape(num_hidden_layers=self.layers)
+
+    @property
     def steps(self) -> int:
         """Optimiser steps of the whole run."""
         return sum(stage.steps for stage in self.stages)
 
 
-def learn(pieces: Pieces, shape: Shape, weights: Weights, batch: MicroBatch, scale: float) -> float:
+Forward = Callable[[Shape, Weights, Tensor], Tensor]
+
+
+def learn(
+    forward: Forward, shape: Shape, weights: Weights, batch: MicroBatch, scale: float, rows: int
+) -> Tensor:
     """Add the gradients of ``scale`` times the summed cross entropy to the weights; the loss.
 
-    The softmax over the tied embedding is done in pieces that stay in the cache, and its gradient
-    on the way.
+    The softmax over the tied embedding is done in pieces of so many ``rows``, which on a processor
+    stay in the cache, and its gradient on the way.
     """
     embed = weights["embed"].detach()
-    states = hidden_states(shape, weights, batch.ids, pieces=pieces).flatten(0, 1)[batch.places]
+    states = forward(shape, weights, batch.ids).flatten(0, 1)[batch.places]
     seen = states.detach()
-    to_states, to_embed, total = torch.empty_like(seen), torch.zeros(embed.shape), 0.0
-    for start in range(0, len(batch.targets), 256):
-        piece, target = seen[start : start + 256], batch.targets[start : start + 256, None]
+    to_states, to_embed = torch.empty_like(seen), torch.zeros_like(embed, dtype=torch.float32)
+    total = torch.zeros((), device=embed.device)
+    for start in range(0, len(batch.targets), rows):
+        piece, target = seen[start : start + rows], batch.targets[start : start + rows, None]
         scores = (piece @ embed.T).float()
         logsumexp = scores.logsumexp(-1, keepdim=True)
-        total += float((logsumexp - scores.gather(1, target)).sum())
+        total += (logsumexp - scores.gather(1, target)).sum()
         slope = scores.sub_(logsumexp).exp_()
-        slope.scatter_add_(1, target, torch.full(target.shape, -1.0))
+        slope.scatter_add_(1, target, slope.new_full(target.shape, -1.0))
         narrow = slope.mul_(scale).to(seen.dtype)
-        to_states[start : start + 256] = narrow @ embed
+        to_states[start : start + rows] = narrow @ embed
         to_embed += narrow.T @ piece
     torch.autograd.backward(states, to_states)
     assert weights["embed"].grad is not None
@@ -136,30 +150,37 @@ class Run:
         directory: Path,
         working: torch.dtype = torch.bfloat16,
         compiled: bool = False,
+        device: str = "cpu",
     ) -> None:
-        self.recipe, self.corpora, self.directory, self.shape = recipe, corpora, directory, Shape()
+        self.recipe, self.corpora, self.directory = recipe, corpora, directory
+        self.shape, self.device = recipe.shape, torch.device(device)
         directory.mkdir(parents=True, exist_ok=True)
         if recipe.initial is not None:
             initial = corpora / recipe.initial
             self.tokenizer = Tokenizer.from_file(str(initial / "tokenizer.json"))
             self.shape, weights = load_checkpoint(initial)
         else:
-            if not (directory / "tokenizer.json").exists():
+            if recipe.tokenizer is not None:
+                shutil.copy(corpora / recipe.tokenizer / "tokenizer.json", directory)
+            elif not (directory / "tokenizer.json").exists():
                 texts = corpus_texts(corpora / recipe.stages[0].corpus, recipe.tokenizer_examples)
                 save_tokenizer(train_tokenizer(texts), directory)
             self.tokenizer = Tokenizer.from_file(str(directory / "tokenizer.json"))
             weights = initial_weights(self.shape, recipe.seed)
+        weights = {name: tensor.to(self.device) for name, tensor in weights.items()}
         self.optimizer = Optimizer(
             self.shape, weights, recipe.muon_lr, recipe.adam_lr, recipe.weight_decay, working
         )
         self.average = {name: tensor.clone() for name, tensor in weights.items()}
         self.done = 0
         if (directory / "state.pt").exists():
-            saved = torch.load(directory / "state.pt", weights_only=True)
+            saved = torch.load(directory / "state.pt", self.device, weights_only=True)
             self.optimizer.load_state(saved["optimizer"])
             self.average, self.done = saved["average"], saved["step"]
         self.schedule = Schedule(recipe.cycles)
-        self._pieces = PLAIN.compiled() if compiled else PLAIN
+        self._forward: Forward = hidden_states
+        if compiled:
+            self._forward = torch.compile(hidden_states, dynamic=True)
         self._stage = -1
         self._load_stage()
 
@@ -174,22 +195,26 @@ class Run:
         if number != self._stage:
             stage = self.recipe.stages[number]
             path = self.corpora / stage.corpus
-            cache = self.directory / f"tokens-{number}.npz"
-            self._corpus = load_corpus(path, stage.examples, self.tokenizer, cache)
+            self._corpus = load_corpus(path, stage.examples, self.tokenizer)
             seed = self.recipe.seed + number
             self._ends = self._corpus.lengths(stage.explained, seed)
             self._order = Order(len(self._corpus), stage.batch, seed)
             self._stage, self._before = number, before
 
-    def step(self) -> float:
+    def step(self) -> Tensor:
         """One step of the optimiser; the mean loss (nats a token) of its batch."""
         self._load_stage()
         indices = self._order.indices(self.done - self._before)
         size = self.recipe.micro_tokens
-        pieces = list(micro_batches(self._corpus, self._ends, indices, size))
-        scale, loss = 1.0 / sum(len(piece.targets) for piece in pieces), 0.0
+        pieces = list(micro_batches(self._corpus, self._ends, indices, size, self.device))
+        scale = 1.0 / sum(len(piece.targets) for piece in pieces)
+        loss, rows = (
+            torch.zeros((), device=self.device),
+            256 if self.device.type == "cpu" else 2**15,
+        )
         for piece in pieces:
-            loss += learn(self._pieces, self.shape, self.optimizer.working, piece, scale)
+            weights = self.optimizer.working
+            loss += learn(self._forward, self.shape, weights, piece, scale, rows)
             self.optimizer.collect()
         self.optimizer.step(self.done, self.schedule.factor(self.done))
         keep = min(self.recipe.average, (self.done + 1) / (self.done + 10))
@@ -213,14 +238,15 @@ def train(run: Run, save_every: int) -> bool:
     caught: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda which, frame: caught.append(which))
-    losses: list[float] = []
+    losses: list[Tensor] = []
     begun = time.monotonic()
     while run.done < run.recipe.steps and not caught:
         losses.append(run.step())
-        if run.done % 50 == 0:
+        if run.done % 100 == 0:
+            loss = float(torch.stack(losses).mean())
             seconds = (time.monotonic() - begun) / len(losses)
-            state = f"step {run.done}/{run.recipe.steps} loss {sum(losses) / len(losses):.4f}"
-            print(f"{state} {seconds:.2f} s a step", flush=True)
+            state = f"step {run.done}/{run.recipe.steps} loss {loss:.4f}"
+            print(f"{state} {seconds:.3f} s a step", flush=True)
             losses, begun = [], time.monotonic()
         if run.done % save_every == 0:
             run.save()
@@ -235,6 +261,7 @@ def main() -> int:
     parser.add_argument("--corpora", type=Path, default=BUILD / "cache", help="corpus folder")
     parser.add_argument("--run", type=Path, default=BUILD / "cache" / "run", help="state, exports")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu", help="cpu (the default) or cuda")
     parser.add_argument("--compile", action="store_true", help="a fifth faster; needs g++")
     parser.add_argument(
         "--precision",
@@ -247,7 +274,7 @@ def main() -> int:
     torch.set_num_threads(given.threads)
     keep_freed_memory()
     recipe, working = Recipe.read(given.recipe), getattr(torch, given.precision)
-    run = Run(recipe, given.corpora, given.run, working, given.compile)
+    run = Run(recipe, given.corpora, given.run, working, given.compile, given.device)
     return 0 if train(run, given.save_every) else 3
 
 

@@ -72,15 +72,19 @@ def _text(example: dict[str, str]) -> str:
     return f"{example['sentence']}\n{example['corrected']}\n{example['explanation']}"
 
 
-def load_corpus(path: Path, examples: int, tokenizer: Tokenizer, cache: Path) -> TokenCorpus:
-    """`encode_corpus`, kept in ``cache`` (an ``.npz``) for the next start."""
+def load_corpus(path: Path, examples: int, tokenizer: Tokenizer) -> TokenCorpus:
+    """`encode_corpus`, kept beside the file (as ``.npz``) for the next start."""
+    cache = path.with_suffix(".npz")
     if not cache.exists():
         corpus = encode_corpus(path, examples, tokenizer)
         partial = cache.with_suffix(".part.npz")
         np.savez(partial, **vars(corpus))
         partial.replace(cache)
     with np.load(cache) as arrays:
-        return TokenCorpus(**arrays)
+        corpus = TokenCorpus(**arrays)
+    if len(corpus) != examples:
+        raise ValueError(f"{cache}: {len(corpus)} examples, not the {examples} of the recipe")
+    return corpus
 
 
 class Order:
@@ -114,6 +118,7 @@ def micro_batches(
     ends: NDArray[np.int64],
     indices: NDArray[np.int64],
     max_tokens: int,
+    device: torch.device,
 ) -> Iterator[MicroBatch]:
     """Cut a step's examples, sorted by length, into pieces of at most ``max_tokens``.
 
@@ -127,14 +132,10 @@ def micro_batches(
         rows = by_length[begin : begin + max(1, max_tokens // longest)]
         rows = rows[lengths[rows] >= 0.65 * longest]  # a few long ones must not stretch the rest
         begin += len(rows)
-        ids = np.full((len(rows), longest + 1), PAD_ID, np.int64)
-        learned = np.zeros((len(rows), longest), bool)
-        for row, which in enumerate(rows):
-            index, length = indices[which], lengths[which]
-            start = corpus.starts[index]
-            ids[row, : length + 1] = corpus.ids[start : start + length + 1]
-            learned[row, corpus.prompts[index] - 1 : length] = True
-        places = np.flatnonzero(learned)
-        targets = ids[:, 1:].reshape(-1)[places]
-        arrays = (ids[:, :-1].copy(), places, targets)
-        yield MicroBatch(*(torch.from_numpy(array) for array in arrays))
+        places, end = np.arange(longest + 1), lengths[rows, None]
+        read = corpus.starts[indices[rows], None] + np.minimum(places, end)
+        ids = np.where(places <= end, corpus.ids[read], PAD_ID).astype(np.int64)
+        learned = (places[:-1] < end) & (places[:-1] >= corpus.prompts[indices[rows], None] - 1)
+        flat = np.flatnonzero(learned)
+        arrays = (ids[:, :-1].copy(), flat, ids[:, 1:].reshape(-1)[flat])
+        yield MicroBatch(*(torch.from_numpy(array).to(device) for array in arrays))

@@ -7,6 +7,7 @@ Hutter 2019.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 
 import torch
@@ -43,17 +44,17 @@ class Schedule:
         return 0.0
 
 
-def orthogonalize(matrix: Tensor, working: torch.dtype) -> Tensor:
-    """Newton-Schulz: (rows, columns) → singular values about 1, same singular vectors."""
+def orthogonalize(matrices: Tensor, working: torch.dtype) -> Tensor:
+    """Newton-Schulz: (many, rows, columns) → singular values about 1, same singular vectors."""
     a, b, c = 3.4445, -4.7750, 2.0315
-    x = matrix.to(working)
-    tall = x.shape[0] > x.shape[1]
-    x = x.T if tall else x
-    x = x / (x.norm() + 1e-7)
+    x = matrices.to(working)
+    tall = x.shape[-2] > x.shape[-1]
+    x = x.mT if tall else x
+    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     for _ in range(5):
-        gram = x @ x.T
+        gram = x @ x.mT
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return x.T if tall else x
+    return x.mT if tall else x
 
 
 class Optimizer:
@@ -95,23 +96,29 @@ class Optimizer:
     def step(self, number: int, factor: float) -> None:
         """One update, learning rates times ``factor``; ``number``: steps before (Adam's bias)."""
         with torch.no_grad():
-            for name in self.masters:
-                if self._is_muon(name):
-                    self._muon(name, self.muon_lr * factor)
-                else:
-                    self._adamw(name, self.adam_lr * factor, number + 1)
+            self._muon(self.muon_lr * factor)
+            for name in self.second:
+                self._adamw(name, self.adam_lr * factor, number + 1)
+            for name, master in self.masters.items():
                 self.gradients[name].zero_()
-                self.working[name].copy_(self.masters[name])
+                self.working[name].copy_(master)
 
-    def _muon(self, name: str, lr: float) -> None:
-        master, gradient, first = self.masters[name], self.gradients[name], self.first[name]
-        first.lerp_(gradient, 1 - self.momentum)
-        nesterov = gradient.lerp(first, self.momentum)
-        master.mul_(1 - lr * self.weight_decay)
-        rows = self._parts.get(name.rsplit(".", 1)[-1], (master.shape[0],))
-        for part, update in zip(master.split(rows), nesterov.split(rows), strict=True):
-            scale = max(1.0, part.shape[0] / part.shape[1]) ** 0.5
-            part.add_(orthogonalize(update, self._dtype).float(), alpha=-lr * scale)
+    def _muon(self, lr: float) -> None:
+        """All matrices of one size at once: a fused matrix counts as the parts it holds."""
+        sizes: dict[torch.Size, list[tuple[Tensor, Tensor]]] = defaultdict(list)
+        for name in filter(self._is_muon, self.masters):
+            master, gradient, first = self.masters[name], self.gradients[name], self.first[name]
+            first.lerp_(gradient, 1 - self.momentum)
+            nesterov = gradient.lerp(first, self.momentum)
+            master.mul_(1 - lr * self.weight_decay)
+            rows = self._parts.get(name.rsplit(".", 1)[-1], (master.shape[0],))
+            for part, update in zip(master.split(rows), nesterov.split(rows), strict=True):
+                sizes[part.shape].append((part, update))
+        for (rows_, columns), pairs in sizes.items():
+            scale = max(1.0, rows_ / columns) ** 0.5
+            turned = orthogonalize(torch.stack([update for _, update in pairs]), self._dtype)
+            for (part, _), update in zip(pairs, turned.float(), strict=True):
+                part.add_(update, alpha=-lr * scale)
 
     def _adamw(self, name: str, lr: float, count: int) -> None:
         master, gradient, first = self.masters[name], self.gradients[name], self.first[name]

@@ -8,9 +8,7 @@ et al. 2023.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -73,10 +71,14 @@ def initial_weights(shape: Shape, seed: int) -> Weights:
     return weights
 
 
-def rope_table(shape: Shape, length: int) -> tuple[Tensor, Tensor]:
-    """Cosines and sines, each ``(length, head_dim)``, float32, for the half-split rotation."""
-    exponents = -torch.arange(0, shape.head_dim, 2, dtype=torch.float32) / shape.head_dim
-    angles = torch.outer(torch.arange(length, dtype=torch.float32), shape.rope_theta**exponents)
+def rope_table(shape: Shape, start: int, end: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Cosines and sines of positions ``start … end - 1``, each ``(positions, head_dim)``, float32.
+
+    For the half-split rotation.
+    """
+    exponents = -torch.arange(0.0, shape.head_dim, 2, device=device) / shape.head_dim
+    positions = torch.arange(float(start), float(end), device=device)
+    angles = torch.outer(positions, shape.rope_theta**exponents)
     angles = torch.cat((angles, angles), dim=-1)
     return angles.cos(), angles.sin()
 
@@ -99,46 +101,26 @@ def swiglu(gate_up: Tensor) -> Tensor:
     return F.silu(gate) * up
 
 
-class Pieces(NamedTuple):
-    """The element-wise parts of the model, plain or compiled."""
-
-    rms_norm: Callable[[Tensor, Tensor, float], Tensor] = rms_norm
-    rotate: Callable[[Tensor, Tensor, Tensor], Tensor] = rotate
-    swiglu: Callable[[Tensor], Tensor] = swiglu
-
-    def compiled(self) -> Pieces:
-        """Each fused into one kernel (a fifth less time for a training step; needs g++)."""
-        return Pieces(*(torch.compile(piece, dynamic=True) for piece in self))
-
-
-PLAIN = Pieces()
-
-
-def attention(
-    shape: Shape, qkv: Tensor, start: int, cache: tuple[Tensor, Tensor] | None, pieces: Pieces
-) -> Tensor:
+def attention(shape: Shape, qkv: Tensor, start: int, cache: tuple[Tensor, Tensor] | None) -> Tensor:
     """Causal grouped-query attention.
 
     ``qkv``: (batch, length, rows) at positions ``start …``; → (batch, length, q rows). With a
-    cache, keys and values are written to it and everything before ``start`` is read from it.
+    cache, keys and values are written to it and everything before ``start`` is read from it: then
+    ``length`` is 1, or ``start`` is 0.
     """
     heads, kv, hd = shape.num_attention_heads, shape.num_key_value_heads, shape.head_dim
     b, t, _ = qkv.shape
-    cos, sin = (table[start:].to(qkv.dtype) for table in rope_table(shape, start + t))
+    table = rope_table(shape, start, start + t, qkv.device)
+    cos, sin = (part.to(qkv.dtype) for part in table)
     split = qkv.view(b, t, heads + 2 * kv, hd).transpose(1, 2)
-    turned = pieces.rotate(split[:, : heads + kv], cos, sin)
+    turned = rotate(split[:, : heads + kv], cos, sin)
     q, k, v = turned[:, :heads], turned[:, heads:], split[:, heads + kv :]
     if cache is not None:
         cache[0][:b, :, start : start + t] = k
         cache[1][:b, :, start : start + t] = v
         k, v = cache[0][:b, :, : start + t], cache[1][:b, :, : start + t]
-    mask = torch.full((t, start + t), float("-inf"), dtype=qkv.dtype).triu(start + 1)
-    # The queries of one group share a key head: with the group among the rows, nothing is repeated.
-    group = heads // kv
-    q = q.reshape(b, kv, group * t, hd) * hd**-0.5
-    scores = (q @ k.transpose(-1, -2)).view(b, kv, group, t, -1) + mask
-    weights = scores.softmax(-1).view(b, kv, group * t, -1)
-    return (weights @ v).view(b, heads, t, hd).transpose(1, 2).reshape(b, t, heads * hd)
+    mixed = F.scaled_dot_product_attention(q, k, v, is_causal=start == 0, enable_gqa=True)
+    return mixed.transpose(1, 2).reshape(b, t, heads * hd)
 
 
 def hidden_states(
@@ -147,7 +129,6 @@ def hidden_states(
     ids: Tensor,
     start: int = 0,
     caches: Caches | None = None,
-    pieces: Pieces = PLAIN,
 ) -> Tensor:
     """(batch, length) ids at positions ``start …`` → (batch, length, hidden) after the last norm.
 
@@ -156,11 +137,11 @@ def hidden_states(
     x = F.embedding(ids, weights["embed"])
     for index in range(shape.num_hidden_layers):
         layer = f"layers.{index}."
-        normed = pieces.rms_norm(x, weights[layer + "attn_norm"], shape.rms_norm_eps)
+        normed = rms_norm(x, weights[layer + "attn_norm"], shape.rms_norm_eps)
         cache = None if caches is None else caches[index]
-        mixed = attention(shape, F.linear(normed, weights[layer + "qkv"]), start, cache, pieces)
+        mixed = attention(shape, F.linear(normed, weights[layer + "qkv"]), start, cache)
         x = x + F.linear(mixed, weights[layer + "out"])
-        normed = pieces.rms_norm(x, weights[layer + "mlp_norm"], shape.rms_norm_eps)
-        gated = pieces.swiglu(F.linear(normed, weights[layer + "gate_up"]))
+        normed = rms_norm(x, weights[layer + "mlp_norm"], shape.rms_norm_eps)
+        gated = swiglu(F.linear(normed, weights[layer + "gate_up"]))
         x = x + F.linear(gated, weights[layer + "down"])
-    return pieces.rms_norm(x, weights["norm"], shape.rms_norm_eps)
+    return rms_norm(x, weights["norm"], shape.rms_norm_eps)
