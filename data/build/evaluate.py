@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from data.build.training.checkpoint_dir import load_checkpoint
 from data.build.training.tokenizer import BOS_ID, EOS_ID
-from data.build.training.torch_llama import Shape, Weights, hidden_states
+from data.build.training.torch_llama import Shape, Weights, hidden_states, rope_table
 
 DATA = Path(__file__).resolve().parents[1]
 Example = dict[str, str]
@@ -61,9 +61,11 @@ def _generate(
     size = (len(prompts), shape.num_key_value_heads, length + max_tokens, shape.head_dim)
     caches = [(torch.empty(size), torch.empty(size)) for _ in range(shape.num_hidden_layers)]
     answers: list[list[int]] = [[] for _ in prompts]
+    rope = rope_table(shape)
     tokens, start, going = torch.tensor(prompts), 0, list(range(len(prompts)))
     while going and start < length + max_tokens - 1:
-        last = hidden_states(shape, weights, tokens, start, caches)[:, -1]
+        embedded = weights["embed"][tokens]
+        last = hidden_states(shape, weights, embedded, rope, start, caches)[:, -1]
         start += tokens.shape[1]
         tokens = (last @ weights["embed"].T).argmax(-1, keepdim=True)
         made = tokens.flatten().tolist()

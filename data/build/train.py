@@ -32,8 +32,10 @@ from data.build.training.tokenizer import corpus_texts, save_tokenizer, train_to
 from data.build.training.torch_llama import (
     Shape,
     Weights,
+    block,
     hidden_states,
     initial_weights,
+    rope_table,
 )
 
 BUILD = Path(__file__).resolve().parent
@@ -47,7 +49,6 @@ class Stage:
     examples: int
     steps: int
     batch: int
-    explained: float = 1.0  #: share of the examples whose explanation is learned too
 
 
 @dataclass(frozen=True)
@@ -92,35 +93,37 @@ class Recipe:
         return sum(stage.steps for stage in self.stages)
 
 
-Forward = Callable[[Shape, Weights, Tensor], Tensor]
+Forward = Callable[[Weights, Tensor], Tensor]  #: embeddings → states before the logits
 
 
-def learn(
-    forward: Forward, shape: Shape, weights: Weights, batch: MicroBatch, scale: float, rows: int
-) -> Tensor:
+def learn(forward: Forward, weights: Weights, batch: MicroBatch, scale: float, rows: int) -> Tensor:
     """Add the gradients of ``scale`` times the summed cross entropy to the weights; the loss.
 
-    The softmax over the tied embedding is done in pieces of so many ``rows``, which on a processor
-    stay in the cache, and its gradient on the way.
+    The embedding is tied to the softmax, and its gradient is made by hand at both ends: the softmax
+    in pieces of so many ``rows``, which on a processor stay in the cache, with its slope on the
+    way; and the tokens read by one sum in float32.
     """
     embed = weights["embed"].detach()
-    states = forward(shape, weights, batch.ids).flatten(0, 1)[batch.places]
-    seen = states.detach()
-    to_states, to_embed = torch.empty_like(seen), torch.zeros_like(embed, dtype=torch.float32)
+    x = embed[batch.ids].requires_grad_()
+    states = forward(weights, x)
+    seen = states.detach().flatten(0, 1)
+    slopes, to_embed = torch.zeros_like(seen), torch.zeros_like(embed, dtype=torch.float32)
     total = torch.zeros((), device=embed.device)
     for start in range(0, len(batch.targets), rows):
-        piece, target = seen[start : start + rows], batch.targets[start : start + rows, None]
+        places, target = batch.places[start : start + rows], batch.targets[start : start + rows]
+        piece = seen[places]
         scores = (piece @ embed.T).float()
         logsumexp = scores.logsumexp(-1, keepdim=True)
-        total += (logsumexp - scores.gather(1, target)).sum()
+        total += (logsumexp - scores.gather(1, target[:, None])).sum()
         slope = scores.sub_(logsumexp).exp_()
-        slope.scatter_add_(1, target, slope.new_full(target.shape, -1.0))
+        slope.scatter_add_(1, target[:, None], slope.new_full((len(target), 1), -1.0))
         narrow = slope.mul_(scale).to(seen.dtype)
-        to_states[start : start + rows] = narrow @ embed
+        slopes[places] = narrow @ embed
         to_embed += narrow.T @ piece
-    torch.autograd.backward(states, to_states)
-    assert weights["embed"].grad is not None
-    weights["embed"].grad += to_embed.to(embed.dtype)
+    states.backward(slopes.view_as(states))
+    assert x.grad is not None
+    to_embed.index_add_(0, batch.ids.flatten(), x.grad.flatten(0, 1).float())
+    weights["embed"].grad = to_embed.to(embed.dtype)
     return total * scale
 
 
@@ -178,9 +181,8 @@ class Run:
             self.optimizer.load_state(saved["optimizer"])
             self.average, self.done = saved["average"], saved["step"]
         self.schedule = Schedule(recipe.cycles)
-        self._forward: Forward = hidden_states
-        if compiled:
-            self._forward = torch.compile(hidden_states, dynamic=True)
+        self._block = torch.compile(block, dynamic=True) if compiled else block
+        self._rope = rope_table(self.shape).to(self.device)
         self._stage = -1
         self._load_stage()
 
@@ -196,25 +198,25 @@ class Run:
             stage = self.recipe.stages[number]
             path = self.corpora / stage.corpus
             self._corpus = load_corpus(path, stage.examples, self.tokenizer)
-            seed = self.recipe.seed + number
-            self._ends = self._corpus.lengths(stage.explained, seed)
-            self._order = Order(len(self._corpus), stage.batch, seed)
+            self._order = Order(len(self._corpus), stage.batch, self.recipe.seed + number)
             self._stage, self._before = number, before
+
+    def _forward(self, weights: Weights, x: Tensor) -> Tensor:
+        return hidden_states(self.shape, weights, x, self._rope, block=self._block)
 
     def step(self) -> Tensor:
         """One step of the optimiser; the mean loss (nats a token) of its batch."""
         self._load_stage()
         indices = self._order.indices(self.done - self._before)
         size = self.recipe.micro_tokens
-        pieces = list(micro_batches(self._corpus, self._ends, indices, size, self.device))
+        pieces = list(micro_batches(self._corpus, indices, size, self.device))
         scale = 1.0 / sum(len(piece.targets) for piece in pieces)
         loss, rows = (
             torch.zeros((), device=self.device),
             256 if self.device.type == "cpu" else 2**15,
         )
         for piece in pieces:
-            weights = self.optimizer.working
-            loss += learn(self._forward, self.shape, weights, piece, scale, rows)
+            loss += learn(self._forward, self.optimizer.working, piece, scale, rows)
             self.optimizer.collect()
         self.optimizer.step(self.done, self.schedule.factor(self.done))
         keep = min(self.recipe.average, (self.done + 1) / (self.done + 10))
@@ -242,7 +244,7 @@ def train(run: Run, save_every: int) -> bool:
     begun = time.monotonic()
     while run.done < run.recipe.steps and not caught:
         losses.append(run.step())
-        if run.done % 100 == 0:
+        if run.done % 50 == 0:
             loss = float(torch.stack(losses).mean())
             seconds = (time.monotonic() - begun) / len(losses)
             state = f"step {run.done}/{run.recipe.steps} loss {loss:.4f}"
@@ -272,6 +274,7 @@ def main() -> int:
     parser.add_argument("--save-every", type=int, default=250, metavar="STEPS")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
+    torch.backends.cuda.enable_cudnn_sdp(False)  # it plans for every new shape: 15 ms of a call
     keep_freed_memory()
     recipe, working = Recipe.read(given.recipe), getattr(torch, given.precision)
     run = Run(recipe, given.corpora, given.run, working, given.compile, given.device)

@@ -25,26 +25,15 @@ class TokenCorpus:
     """All examples end to end.
 
     ``starts``: (examples + 1,), where each begins; ``prompts``: tokens of the sentence with its
-    line break; ``answers``: tokens of sentence and correction with both line breaks.
+    line break.
     """
 
     ids: NDArray[np.uint16]
     starts: NDArray[np.int64]
     prompts: NDArray[np.uint8]
-    answers: NDArray[np.uint8]
 
     def __len__(self) -> int:
         return len(self.prompts)
-
-    def lengths(self, explained: float, seed: int) -> NDArray[np.int64]:
-        """Tokens of each example that are learned from: all for a share ``explained`` of them.
-
-        The others end after the correction. An explanation follows nearly by rote from the words
-        before it, and is half of an example's cost.
-        """
-        whole = np.diff(self.starts)
-        drawn = np.random.default_rng([seed, 1]).random(len(self)) < explained
-        return np.where(drawn, whole, self.answers)
 
 
 def encode_corpus(path: Path, examples: int, tokenizer: Tokenizer) -> TokenCorpus:
@@ -53,7 +42,6 @@ def encode_corpus(path: Path, examples: int, tokenizer: Tokenizer) -> TokenCorpu
     parts: list[NDArray[np.uint16]] = []
     lengths: list[int] = []
     prompts: list[int] = []
-    answers: list[int] = []
     with path.open(encoding="utf-8") as file:
         lines = islice(file, examples)
         while texts := [_text(json.loads(line)) for line in islice(lines, 20_000)]:
@@ -62,10 +50,8 @@ def encode_corpus(path: Path, examples: int, tokenizer: Tokenizer) -> TokenCorpu
                 parts.append(np.array(ids, np.uint16))
                 lengths.append(len(ids))
                 prompts.append(ids.index(line_break) + 1)
-                answers.append(ids.index(line_break, prompts[-1]) + 1)
     starts = np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
-    sides = np.array(prompts, np.uint8), np.array(answers, np.uint8)
-    return TokenCorpus(np.concatenate(parts), starts, *sides)
+    return TokenCorpus(np.concatenate(parts), starts, np.array(prompts, np.uint8))
 
 
 def _text(example: dict[str, str]) -> str:
@@ -115,16 +101,12 @@ class MicroBatch:
 
 def micro_batches(
     corpus: TokenCorpus,
-    ends: NDArray[np.int64],
     indices: NDArray[np.int64],
     max_tokens: int,
     device: torch.device,
 ) -> Iterator[MicroBatch]:
-    """Cut a step's examples, sorted by length, into pieces of at most ``max_tokens``.
-
-    ``ends``: how many tokens of each example of the corpus are learned from.
-    """
-    lengths = ends[indices] - 1
+    """Cut a step's examples, sorted by length, into pieces of at most ``max_tokens``."""
+    lengths = corpus.starts[indices + 1] - corpus.starts[indices] - 1
     by_length = np.argsort(-lengths, kind="stable")
     begin = 0
     while begin < len(by_length):
@@ -138,4 +120,11 @@ def micro_batches(
         learned = (places[:-1] < end) & (places[:-1] >= corpus.prompts[indices[rows], None] - 1)
         flat = np.flatnonzero(learned)
         arrays = (ids[:, :-1].copy(), flat, ids[:, 1:].reshape(-1)[flat])
-        yield MicroBatch(*(torch.from_numpy(array).to(device) for array in arrays))
+        yield MicroBatch(*(_moved(torch.from_numpy(array), device) for array in arrays))
+
+
+def _moved(tensor: Tensor, device: torch.device) -> Tensor:
+    """On ``device``; from pinned memory, so that nothing waits for the work already there."""
+    if device.type == "cpu":
+        return tensor
+    return tensor.pin_memory().to(device, non_blocking=True)

@@ -8,6 +8,7 @@ et al. 2023.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -20,6 +21,9 @@ Weights = dict[str, Tensor]  #: names as in `initial_weights`; matrices are (out
 Caches = list[
     tuple[Tensor, Tensor]
 ]  #: a layer's keys and values, (batch, kv heads, length, head_dim)
+
+
+LAYER = ("attn_norm", "qkv", "out", "mlp_norm", "gate_up", "down")  #: weights of one layer
 
 
 @dataclass(frozen=True)
@@ -71,16 +75,13 @@ def initial_weights(shape: Shape, seed: int) -> Weights:
     return weights
 
 
-def rope_table(shape: Shape, start: int, end: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Cosines and sines of positions ``start … end - 1``, each ``(positions, head_dim)``, float32.
-
-    For the half-split rotation.
-    """
-    exponents = -torch.arange(0.0, shape.head_dim, 2, device=device) / shape.head_dim
-    positions = torch.arange(float(start), float(end), device=device)
+def rope_table(shape: Shape) -> Tensor:
+    """Cosines and sines, ``(2, positions, head_dim)``, float32, for the half-split rotation."""
+    exponents = -torch.arange(0, shape.head_dim, 2, dtype=torch.float32) / shape.head_dim
+    positions = torch.arange(shape.max_position_embeddings, dtype=torch.float32)
     angles = torch.outer(positions, shape.rope_theta**exponents)
     angles = torch.cat((angles, angles), dim=-1)
-    return angles.cos(), angles.sin()
+    return torch.stack((angles.cos(), angles.sin()))
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
@@ -101,7 +102,9 @@ def swiglu(gate_up: Tensor) -> Tensor:
     return F.silu(gate) * up
 
 
-def attention(shape: Shape, qkv: Tensor, start: int, cache: tuple[Tensor, Tensor] | None) -> Tensor:
+def attention(
+    shape: Shape, qkv: Tensor, rope: Tensor, start: int, cache: tuple[Tensor, Tensor] | None
+) -> Tensor:
     """Causal grouped-query attention.
 
     ``qkv``: (batch, length, rows) at positions ``start …``; → (batch, length, q rows). With a
@@ -110,8 +113,7 @@ def attention(shape: Shape, qkv: Tensor, start: int, cache: tuple[Tensor, Tensor
     """
     heads, kv, hd = shape.num_attention_heads, shape.num_key_value_heads, shape.head_dim
     b, t, _ = qkv.shape
-    table = rope_table(shape, start, start + t, qkv.device)
-    cos, sin = (part.to(qkv.dtype) for part in table)
+    cos, sin = rope[:, start : start + t].to(qkv.dtype)
     split = qkv.view(b, t, heads + 2 * kv, hd).transpose(1, 2)
     turned = rotate(split[:, : heads + kv], cos, sin)
     q, k, v = turned[:, :heads], turned[:, heads:], split[:, heads + kv :]
@@ -123,25 +125,39 @@ def attention(shape: Shape, qkv: Tensor, start: int, cache: tuple[Tensor, Tensor
     return mixed.transpose(1, 2).reshape(b, t, heads * hd)
 
 
+def block(
+    shape: Shape,
+    layer: Sequence[Tensor],
+    x: Tensor,
+    rope: Tensor,
+    start: int = 0,
+    cache: tuple[Tensor, Tensor] | None = None,
+) -> Tensor:
+    """One layer; ``layer``: its weights in the order of `LAYER`. (batch, length, hidden) → same."""
+    attn_norm, qkv, out, mlp_norm, gate_up, down = layer
+    normed = rms_norm(x, attn_norm, shape.rms_norm_eps)
+    x = x + F.linear(attention(shape, F.linear(normed, qkv), rope, start, cache), out)
+    normed = rms_norm(x, mlp_norm, shape.rms_norm_eps)
+    return x + F.linear(swiglu(F.linear(normed, gate_up)), down)
+
+
+Block = Callable[..., Tensor]  #: `block`, or what `torch.compile` makes of it
+
+
 def hidden_states(
     shape: Shape,
     weights: Weights,
-    ids: Tensor,
+    x: Tensor,
+    rope: Tensor,
     start: int = 0,
     caches: Caches | None = None,
+    block: Block = block,
 ) -> Tensor:
-    """(batch, length) ids at positions ``start …`` → (batch, length, hidden) after the last norm.
+    """Embeddings ``x`` at positions ``start …`` → states after the last norm.
 
-    Causal; the logits are ``hidden @ weights["embed"].T``.
+    Both are (batch, length, hidden). Causal; the logits are ``states @ weights["embed"].T``.
     """
-    x = F.embedding(ids, weights["embed"])
     for index in range(shape.num_hidden_layers):
-        layer = f"layers.{index}."
-        normed = rms_norm(x, weights[layer + "attn_norm"], shape.rms_norm_eps)
-        cache = None if caches is None else caches[index]
-        mixed = attention(shape, F.linear(normed, weights[layer + "qkv"]), start, cache)
-        x = x + F.linear(mixed, weights[layer + "out"])
-        normed = rms_norm(x, weights[layer + "mlp_norm"], shape.rms_norm_eps)
-        gated = swiglu(F.linear(normed, weights[layer + "gate_up"]))
-        x = x + F.linear(gated, weights[layer + "down"])
+        layer = [weights[f"layers.{index}.{name}"] for name in LAYER]
+        x = block(shape, layer, x, rope, start, None if caches is None else caches[index])
     return rms_norm(x, weights["norm"], shape.rms_norm_eps)
