@@ -61,8 +61,11 @@ data: setup      ## make corpora and tutor again (about 10 hours of two cores; n
 	$(BIN)/python -m pip install --editable '.[train]'
 	for n in 1 2 3 4 5 6; do \
 	  $(CORPUS) --train-examples 600000 --seed 80$$n --out $(CACHE)/v8-$$n || exit 1; done
+	$(CORPUS) --train-examples 160000 --seed 901 --out $(CACHE)/v9
 	$(BIN)/python data/build/train.py --precision float32 --threads 2
-	cp $(CACHE)/run/export/* data/tutor/
+	cp -r $(CACHE)/run/export $(CACHE)/first
+	$(BIN)/python data/build/train.py --recipe data/build/recipe_more.json --run $(CACHE)/run9 --precision float32 --threads 2
+	cp $(CACHE)/run9/export/* data/tutor/
 	$(BIN)/python data/build/make_golden.py
 	$(BIN)/python data/build/evaluate.py --kinds
 

@@ -211,10 +211,8 @@ class Run:
         size = self.recipe.micro_tokens
         pieces = list(micro_batches(self._corpus, indices, size, self.device))
         scale = 1.0 / sum(len(piece.targets) for piece in pieces)
-        loss, rows = (
-            torch.zeros((), device=self.device),
-            256 if self.device.type == "cpu" else 2**15,
-        )
+        loss = torch.zeros((), device=self.device)
+        rows = 256 if self.device.type == "cpu" else 2**15
         for piece in pieces:
             loss += learn(self._forward, self.optimizer.working, piece, scale, rows)
             self.optimizer.collect()

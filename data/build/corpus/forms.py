@@ -165,7 +165,7 @@ class VerbForms(Subjects):
             elif self.wants("doubled_past") and v.doubled:
                 self.plant(w, self.rng.choice(v.doubled), v.lemma, explain.doubled(v))
             elif self.wants("past_marker"):
-                if v.shaky or v.lemma == v.past or v.lemma in self.past_forms:
+                if v.lemma == v.past or v.lemma in self.past_forms:
                     raise Retry
                 use_s = self.chance(0.4 if subj.third else 0.05)
                 wrong = v.s if use_s else v.lemma
@@ -218,10 +218,8 @@ class VerbForms(Subjects):
         if self.wants("misspelled_past") and v.spell:
             self.plant(w, self.rng.choice(v.spell), v.lemma, explain.misspelled(v, True))
         elif self.wants(kind):
-            if v.shaky:
-                raise Retry
             bag: list[str] = []
-            if v.irregular:
+            if v.irregular and not v.shaky:
                 bag += [x for x in [v.past] * 5 if x != v.pp] + list(v.over[:1]) * 2
             solid = (
                 by

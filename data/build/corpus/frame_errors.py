@@ -213,6 +213,8 @@ class FrameErrors:
             return
         if bare == "am":
             wrong = g.rng.choice(("is", "are", "is"))
+        elif bare == "are" and "I" in near and not nt and subj.pron != "I":
+            wrong = g.rng.choice(("is", "am", "am"))  # Ben and I am
         else:
             wrong = {"is": "are", "are": "is", "was": "were", "were": "was"}[bare]
         g.plant(w, wrong + nt, "be", explain.be_agreement(subj, wrong + nt, low))
