@@ -65,7 +65,7 @@ data: setup      ## make corpora and tutor again (about 10 hours of two cores; n
 	$(BIN)/python data/build/train.py --precision float32 --threads 2
 	cp -r $(CACHE)/run/export $(CACHE)/first
 	$(BIN)/python data/build/train.py --recipe data/build/recipe_more.json --run $(CACHE)/run9 --precision float32 --threads 2
-	cp $(CACHE)/run9/export/* data/tutor/
+	$(BIN)/python data/build/average.py $(CACHE)/first $(CACHE)/run9/export 0.55 data/tutor
 	$(BIN)/python data/build/make_golden.py
 	$(BIN)/python data/build/evaluate.py --kinds
 
