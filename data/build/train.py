@@ -39,6 +39,8 @@ from data.build.training.torch_llama import (
 )
 
 BUILD = Path(__file__).resolve().parent
+#: Tokens of a micro batch, and rows of a softmax at once: what the caches, or the memory, hold.
+MICRO = {"cpu": (3_200, 256), "cuda": (65_536, 32_768)}
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,6 @@ class Recipe:
     weight_decay: float
     average: float  #: share that the running average of the weights keeps in a step
     seed: int
-    micro_tokens: int
     tokenizer_examples: int  #: of the first stage's corpus
     initial: str | None = None  #: checkpoint folder below the corpus folder to go on from
     tokenizer: str | None = None  #: folder, likewise, of a tokenizer to keep
@@ -208,11 +209,10 @@ class Run:
         """One step of the optimiser; the mean loss (nats a token) of its batch."""
         self._load_stage()
         indices = self._order.indices(self.done - self._before)
-        size = self.recipe.micro_tokens
-        pieces = list(micro_batches(self._corpus, indices, size, self.device))
+        tokens, rows = MICRO[self.device.type]
+        pieces = list(micro_batches(self._corpus, indices, tokens, self.device))
         scale = 1.0 / sum(len(piece.targets) for piece in pieces)
         loss = torch.zeros((), device=self.device)
-        rows = 256 if self.device.type == "cpu" else 2**15
         for piece in pieces:
             loss += learn(self._forward, self.optimizer.working, piece, scale, rows)
             self.optimizer.collect()
