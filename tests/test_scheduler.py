@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import random
 import sys
@@ -499,11 +500,13 @@ def cost_of(action: Callable[[], object], queue: CountingQueue) -> int:
 
     visited = queue.visited
     old = sys.gettrace()
+    gc.disable()  # the finalisers of what other tests left behind would be counted too
     sys.settrace(trace)
     try:
         action()
     finally:
         sys.settrace(old)
+        gc.enable()
     return lines + queue.visited - visited
 
 
