@@ -8,13 +8,15 @@ zero-shot models").
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 from pathlib import Path
+
+from tokenizers import Tokenizer
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from data.build.training.checkpoint_dir import load_checkpoint, save_checkpoint
+from data.build.training.tokenizer import save_tokenizer
 
 
 def main() -> None:
@@ -30,9 +32,7 @@ def main() -> None:
         parser.error("the checkpoints differ in their shapes")
     mean = {name: weight.lerp(second[name], given.share) for name, weight in first.items()}
     save_checkpoint(shape, mean, given.out)
-    if given.out.resolve() != given.first.resolve():
-        for name in ("tokenizer.json", "tokenizer_config.json"):
-            shutil.copyfile(given.first / name, given.out / name)
+    save_tokenizer(Tokenizer.from_file(str(given.first / "tokenizer.json")), given.out)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import ctypes
 import json
-import shutil
 import signal
 import sys
 import time
@@ -64,9 +63,9 @@ class Recipe:
     weight_decay: float
     average: float  #: share that the running average of the weights keeps in a step
     seed: int
-    tokenizer_examples: int  #: of the first stage's corpus
     initial: str | None = None  #: checkpoint folder below the corpus folder to go on from
-    tokenizer: str | None = None  #: folder, likewise, of a tokenizer to keep
+    tokenizer: str | None = None  #: folder, likewise, of a tokenizer to keep; or else it is
+    tokenizer_examples: int = 0  #: trained on so many of the first stage's examples
     layers: int = Shape.num_hidden_layers
 
     @classmethod
@@ -160,17 +159,15 @@ class Run:
         self.shape, self.device = recipe.shape, torch.device(device)
         directory.mkdir(parents=True, exist_ok=True)
         if recipe.initial is not None:
-            initial = corpora / recipe.initial
-            self.tokenizer = Tokenizer.from_file(str(initial / "tokenizer.json"))
-            self.shape, weights = load_checkpoint(initial)
+            self.shape, weights = load_checkpoint(corpora / recipe.initial)
         else:
-            if recipe.tokenizer is not None:
-                shutil.copy(corpora / recipe.tokenizer / "tokenizer.json", directory)
-            elif not (directory / "tokenizer.json").exists():
-                texts = corpus_texts(corpora / recipe.stages[0].corpus, recipe.tokenizer_examples)
-                save_tokenizer(train_tokenizer(texts), directory)
-            self.tokenizer = Tokenizer.from_file(str(directory / "tokenizer.json"))
             weights = initial_weights(self.shape, recipe.seed)
+        kept = recipe.initial or recipe.tokenizer
+        tokenizer = (directory if kept is None else corpora / kept) / "tokenizer.json"
+        if kept is None and not tokenizer.exists():
+            texts = corpus_texts(corpora / recipe.stages[0].corpus, recipe.tokenizer_examples)
+            save_tokenizer(train_tokenizer(texts), directory)
+        self.tokenizer = Tokenizer.from_file(str(tokenizer))
         weights = {name: tensor.to(self.device) for name, tensor in weights.items()}
         self.optimizer = Optimizer(
             self.shape, weights, recipe.muon_lr, recipe.adam_lr, recipe.weight_decay, working
