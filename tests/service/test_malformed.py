@@ -68,6 +68,14 @@ def test_slow_headers_hold_up_nobody_else(server: ServerProcess) -> None:
         assert connection.recv(1000).startswith(b"HTTP/1.1 200 ")
 
 
+def test_a_head_without_end_is_refused(server: ServerProcess) -> None:
+    with connect(server) as connection, contextlib.suppress(ConnectionError):
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n")
+        for number in range(3_000):
+            connection.sendall(b"X-Header-%d: %s\r\n" % (number, b"x" * 1_000))
+    assert_it_still_serves(server)
+
+
 def test_half_a_body_and_away(server: ServerProcess) -> None:
     for _ in range(20):
         with connect(server) as connection:
