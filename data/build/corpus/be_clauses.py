@@ -26,6 +26,8 @@ class BeClauses(Complements):
             return "irregular"
         if self.want in {"participle_have", "participle_passive"} and self.chance(0.85):
             return "irregular"
+        if self.want == "progressive":
+            return self.rng.choices(("all", "spell", "no_be"), (78, 15, 7))[0]
         return "all"
 
     def subject_for(self, cls: str, neg: bool) -> NP:

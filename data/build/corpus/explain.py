@@ -100,6 +100,16 @@ def progressive(aux: str, v: Verb) -> str:
     return f"After '{aux}', the progressive needs the -ing form '{v.ing}'."
 
 
+def no_be(aux: str, wrong: str, right: str) -> str:
+    """am agree."""
+    return f"'{wrong.capitalize()}' needs no '{aux}': '{aux} {wrong}' becomes '{right}'."
+
+
+def modal_to(modal: str) -> str:
+    """must to go."""
+    return f"After the modal '{modal}', the base form stands without 'to'."
+
+
 def past_marker(marker: str, wrong: str, right: str) -> str:
     """yesterday she go."""
     m = marker[0].upper() + marker[1:]

@@ -24,7 +24,11 @@ NT = {
 PRES_PAST_SAME = frozenset(words("pres_past_same"))
 # Stative or odd in the progressive; "is need" would have another correction.
 NO_PROGRESSIVE = frozenset(words("no_progressive"))
+# Of these, "I am agree" wants *am* out, not *agreeing* in.
+NO_BE = frozenset(words("no_be"))
 NO_PASSIVE = frozenset(words("no_passive"))
+# Never without an object: a thing that *was make* can only have been made.
+PASSIVE_BARE = frozenset(words("passive_bare"))
 
 
 class Retry(Exception):
@@ -56,6 +60,7 @@ class VerbForms(Subjects):
                 Picker([e for e in ev if e.verb.spell], True),
                 Picker([e for e in rare if e.verb.spell], True),
             ),
+            "no_be": (Picker([e for e in ev if e.verb.lemma in NO_BE]),) * 2,
         }
         self.past_forms = frozenset(v.past for v in lex.verbs.values() if v.irregular)
 
@@ -235,6 +240,25 @@ class VerbForms(Subjects):
             self.plant(w, self.rng.choice(bag), v.lemma, text(name, v))
         return w
 
+    def no_be(self, subj: NP, v: Verb, past: bool) -> tuple[W, W]:
+        """I am agree: a form of *be* that is to go, and the verb in the tense that it showed."""
+        be = ("was" if subj.num == "s" and subj.per != 2 else "were") if past else ""
+        be = be or ("am" if subj.pron == "I" else "is" if subj.third else "are")
+        right = v.past if past else v.s if subj.third else v.lemma
+        extra = W("")
+        self.plant(extra, be, v.lemma, explain.no_be(be, v.lemma, right))
+        if not past and subj.pron and self.chance(0.3):
+            extra.wrong = {"am": "'m", "is": "'s", "are": "'re"}[be]
+        return extra, W(right, v.lemma)
+
+    def modal_to(self, modal: str, v: Verb) -> list[Token]:
+        """must to go: now and then a *to* that is to go, after a modal."""
+        if not self.wants("after_modal") or not self.chance(0.06):
+            return []
+        extra = W("")
+        self.plant(extra, "to", v.lemma, explain.modal_to(modal))
+        return [extra]
+
     def been(self, aux: str) -> W:
         """*been* after have/has/had."""
         w = W("been")
@@ -255,15 +279,17 @@ class VerbForms(Subjects):
         if self.wants("progressive"):
             if v.adjlike or v.lemma in NO_PROGRESSIVE:
                 raise Retry
-            bag = [v.s] * 2 + list(v.ing_wrong[:1]) * (3 if v.ing_wrong else 0)
+            bag = [v.s] * 2 + list(v.ing_wrong[:1]) * 8
+            obj = bool(comp) and comp[0] in {"A", "the", "a", "OWN", "some", "NUM"}
+            acts = obj and bool(subj.pron) and subj.pron != "it"
             if (
                 v.lemma not in {v.pp, "run"}
                 or v.lemma in {"come"}
                 or (v.lemma == "run" and "TO" in comp)
+                or acts  # he is read a book
             ):
                 bag += [v.lemma] * 12
-            obj = bool(comp) and comp[0] in {"A", "the", "a", "OWN", "some", "NUM"}
-            if v.irregular and v.past != v.pp and obj and subj.pron and subj.pron != "it":
+            if v.irregular and v.past != v.pp and acts:
                 bag += [v.past] * 3
             self.plant(
                 w, self.rng.choice(bag), v.lemma, explain.progressive(explain.aux_name(aux), v)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .be_clauses import BeClauses
-from .forms import NO_PASSIVE, Retry
+from .forms import NO_PASSIVE, PASSIVE_BARE, Retry
 from .sentence import NP, Token
 from .specs import THEMES, Spec
 
@@ -67,6 +67,8 @@ class Passives(BeClauses):
         self.bind(subj)
         self.first_lemma = self.first_lemma or e.verb.lemma
         by = self.chance(0.38)
+        thing = not subj.human and subj.pron != "they"
+        bare = by or (thing and e.everyday and e.verb.lemma in PASSIVE_BARE)
         nt = neg and self.chance(0.8)
         mid: list[Token] = ["not"] if neg and not nt else []
         if g == "passive":
@@ -85,7 +87,7 @@ class Passives(BeClauses):
         else:
             aux, name = [self.be(subj, past, False, not q)], "being"
             mid += ["being"]
-        part = self.participle(e.verb, name, [], True, False, by)
+        part = self.participle(e.verb, name, [], True, False, bare)
         tail: list[Token] = (
             ["by", *self.rng.choice((self.person(), self.sg("person")))] if by else []
         )

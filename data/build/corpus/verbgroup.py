@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .forms import MODAL_VERBS, MODAL_W, NT, VerbForms
+from .forms import MODAL_VERBS, MODAL_W, NO_BE, NT, VerbForms
 from .inflect import Verb
 from .nouns import MID, NEVER_HAVE
 from .sentence import NP, Token, W
@@ -55,6 +55,9 @@ class VerbGroups(VerbForms):
             if g == "perfprog":
                 return Group(aux2, [*mid, "been"], [W(v.ing)])
             return Group(aux2, mid, [self.participle(v, name, comp, False, bool(mid), False)])
+        if g == "prog" and not neg and not q and v.lemma in NO_BE and self.wants("progressive"):
+            extra, verb = self.no_be(subj, v, past)
+            return Group(extra, [], [verb])
         if g == "prog":
             aux2 = self.be(subj, past, nt, c)
             name = aux2 if isinstance(aux2, str) else aux2.right
@@ -85,7 +88,8 @@ class VerbGroups(VerbForms):
                 return Group(
                     surf, [*tail, "have"], [self.participle(v, "have", comp, False, False, False)]
                 )
-            return Group(surf, tail + (self.midadv(0.08) if not neg else []), [self.base(v, m)])
+            mid = tail + (self.midadv(0.08) if not neg else [])
+            return Group(surf, mid, [*self.modal_to(m, v), self.base(v, m)])
         if g == "going":
             aux2 = self.be(subj, past, nt, c)
             return Group(aux2, [*tail, "going", "to"], [self.base(v, "to")])

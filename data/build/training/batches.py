@@ -92,8 +92,13 @@ class Order:
 
 @dataclass(frozen=True)
 class MicroBatch:
-    """``ids``: (batch, length); at the flat ``places`` the next token, ``targets``, is learned."""
+    """Examples of one step, padded to one length; all but ``examples`` on the device.
 
+    ``examples``: (batch,), their indices; ``ids``: (batch, length); at the flat ``places`` the next
+    token, ``targets``, is learned.
+    """
+
+    examples: NDArray[np.int64]
     ids: Tensor
     places: Tensor
     targets: Tensor
@@ -120,7 +125,8 @@ def micro_batches(
         learned = (places[:-1] < end) & (places[:-1] >= corpus.prompts[indices[rows], None] - 1)
         flat = np.flatnonzero(learned)
         arrays = (ids[:, :-1].copy(), flat, ids[:, 1:].reshape(-1)[flat])
-        yield MicroBatch(*(_moved(torch.from_numpy(array), device) for array in arrays))
+        moved = (_moved(torch.from_numpy(array), device) for array in arrays)
+        yield MicroBatch(indices[rows], *moved)
 
 
 def _moved(tensor: Tensor, device: torch.device) -> Tensor:
