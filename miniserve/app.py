@@ -126,6 +126,8 @@ _SERVER_TIMING_HEADER = {
 def server_timing(timing: Timing) -> str:
     """Write a timing as the `Server-Timing` header, in milliseconds."""
     parts = {"queue": timing.queue_s, "prefill": timing.prefill_s, "decode": timing.decode_s}
+    if not timing.in_parts:
+        parts = {"engine": timing.decode_s}
     return ", ".join(f"{name};dur={seconds * 1000:.1f}" for name, seconds in parts.items())
 
 

@@ -18,6 +18,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from http.client import HTTPException
 from typing import Any
 
 import uvicorn
@@ -26,6 +27,8 @@ from miniserve.problems import ENGINE_FAILED
 
 _TIMEOUT_S = 30.0
 _GRACE_S = 5
+#: The shortest time that an answer of `/readyz` is given.
+_LEAST_TIMEOUT_S = 0.1
 #: Longer than clients keep idle connections: one that the server closes just as it is used again
 #: costs a request.
 _KEEP_ALIVE_S = 75
@@ -160,19 +163,27 @@ class BackgroundServer:
         """Wait until `/readyz` says 200.
 
         Raises:
-            RuntimeError: it never will; the message holds the reason that `/readyz` gives.
+            RuntimeError: it never will; the message holds the reason that `/readyz` gives. Or the
+                server is not running.
             TimeoutError: it did not in time; likewise.
         """
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # it is on this host
         deadline = time.monotonic() + timeout_s
         while True:
+            url = f"{self.url}/readyz"
+            if not self.running:
+                raise RuntimeError("The server is not running any more.")
+            left_s = max(deadline - time.monotonic(), _LEAST_TIMEOUT_S)
+            kind = ""
             try:
-                with urllib.request.urlopen(f"{self.url}/readyz", timeout=timeout_s):
+                with opener.open(url, timeout=left_s):
                     return self
             except urllib.error.HTTPError as error:
                 with error:
-                    problem = json.load(error)
-            reason = problem.get("detail", "")
-            if problem.get("type") == ENGINE_FAILED.uri:
+                    kind, reason = _read_problem(error)
+            except (OSError, HTTPException) as error:  # no answer, or half of one
+                reason = str(error)
+            if kind == ENGINE_FAILED.uri:
                 raise RuntimeError(reason)
             if time.monotonic() > deadline:
                 raise TimeoutError(f"Not ready after {timeout_s:g} seconds: {reason}")
@@ -198,3 +209,12 @@ class BackgroundServer:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+def _read_problem(answer: urllib.error.HTTPError) -> tuple[str, str]:
+    """The type and the detail of a problem; what is none has no type, and its status for detail."""
+    try:
+        problem = json.load(answer)
+        return str(problem.get("type", "")), str(problem["detail"])
+    except (ValueError, AttributeError, KeyError):
+        return "", str(answer)

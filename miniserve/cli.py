@@ -6,6 +6,7 @@ import importlib
 import inspect
 import os
 import pkgutil
+import socket
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from importlib.metadata import version
@@ -68,6 +69,13 @@ def fail(message: str, code: int = 1) -> typer.Exit:
     """Say in one line what is wrong; to be raised."""
     typer.secho(f"miniserve: {message}", fg="red", err=True)
     return typer.Exit(code)
+
+
+def announce(what: str, listener: socket.socket) -> None:
+    """Say where a server listens, in one line on standard error: who started it may read it."""
+    host, port = listener.getsockname()[:2]
+    host = f"[{host}]" if ":" in host else host
+    typer.echo(f"miniserve: {what} on http://{host}:{port} (docs at /docs)", err=True)
 
 
 S = TypeVar("S", bound=Settings)
@@ -170,9 +178,7 @@ def serve(settings: Settings) -> None:
         listener = listen(settings.host, settings.port)
     except OSError as error:
         raise fail(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}") from None
-    host, port = listener.getsockname()[:2]
-    host = f"[{host}]" if ":" in host else host
-    typer.echo(f"miniserve: mode {settings.mode} on http://{host}:{port} (docs at /docs)", err=True)
+    announce(f"mode {settings.mode}", listener)
     raise typer.Exit(run(build_app(settings), settings, listener))
 
 

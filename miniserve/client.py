@@ -2,7 +2,7 @@
 
 `EngineClient` is the seam between the web application and whatever generates: the model on the
 event loop, a worker thread, a batching engine in a thread or a process, or somebody else's server.
-The errors below are the only ones that `generate` may raise; `miniserve.error_handlers` turns each
+The errors below are what may go wrong with a valid request; `miniserve.error_handlers` turns each
 into an HTTP answer.
 """
 
@@ -92,6 +92,7 @@ class EngineClient(Protocol):
 
         Raises:
             EngineError: `PromptTooLong` or one of the subclasses above.
+            ValueError: `max_tokens` is less than 1, or the prompt has no tokens.
             TimeoutError: only from a client that blocks the event loop, where the caller's own
                 timeout cannot strike (`miniserve.inline`).
         """

@@ -12,12 +12,17 @@ class Timing(NamedTuple):
     """Where a request's time went inside the engine, in seconds.
 
     queue: from arrival to the first step that held the request; prefill: to its first token;
-    decode: to its last token.
+    decode: to its last token. An engine that tells only the whole has it in decode, and zeros.
     """
 
     queue_s: float
     prefill_s: float
     decode_s: float
+
+    @property
+    def in_parts(self) -> bool:
+        """Whether queue and prefill are known: no prompt is read in no time."""
+        return self.prefill_s > 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ class CompletionRequest(BaseModel):
 
     model: str
     prompt: str = Field(min_length=1, max_length=4096)
-    max_tokens: int = Field(default=_DEFAULT_MAX_TOKENS, ge=1)
+    max_tokens: int | None = Field(default=_DEFAULT_MAX_TOKENS, ge=1)
     temperature: float | None = Field(default=None, ge=0, le=0, description="Greedy only: 0.")
     n: int | None = Field(default=None, ge=1, le=1)
     stream: bool | None = Field(default=None, description="Only false.")
@@ -149,6 +149,8 @@ class _OpenAIRoute(APIRoute):
                 return _engine_error(error).response()
             except RequestValidationError as error:
                 first = error.errors()[0]
+                if first["type"] == "json_invalid":  # its place is an offset, not a field
+                    return ApiError(400, "The body is not JSON.").response()
                 field = str(first["loc"][-1])
                 message = f"The field {field!r} is not valid: {first['msg']}."
                 return ApiError(400, message, param=field).response()
@@ -195,7 +197,7 @@ def completions_router(settings: Settings, extra_problems: Iterable[Problem] = (
             request,
             client,
             question.prompt,
-            max_tokens=question.max_tokens,
+            max_tokens=question.max_tokens or _DEFAULT_MAX_TOKENS,
             timeout_s=settings.request_timeout_s,
         )
         usage = Usage(

@@ -4,6 +4,7 @@
 each request that the engine holds, bounds the queue, and resolves each future exactly once.
 `Engine` runs the loop of `miniserve.engine_core` in a thread of this process, where a notebook can
 plug in a scheduler of its own and look inside; `miniserve.engine_process` runs it in a process.
+The two classes are one promise (each future is resolved once), so they are read in one sitting.
 """
 
 from __future__ import annotations
@@ -86,6 +87,7 @@ class BatchingClient(EngineClient):
         self._tokenizer = tokenizer
         self._max_model_len = max_model_len
         self._limits: Limits | None = None
+        self._changes: dict[str, Any] = {}  # by `configure`; the next engine starts with them
         self._state = EngineState.STARTING
         self._reason = "The engine has not been started."
         self._num_running = 0
@@ -147,6 +149,7 @@ class BatchingClient(EngineClient):
             raise ValueError(f"max_waiting = {max_waiting} is too small")
         self._limits.check(changes)
         self.max_waiting = max_waiting
+        self._changes.update(changes)
         if changes:
             self._send(Configure(changes))
         self.max_num_seqs = changes.get("max_num_seqs", self.max_num_seqs)
@@ -230,6 +233,8 @@ class Engine(BatchingClient):
         if self._state is not EngineState.STARTING:  # stopped or dead by now
             raise self._unavailable()
         self._limits = self.core.limits
+        if self._changes:
+            self._send(Configure(self._changes))
         self._set_state(EngineState.READY)
 
     async def stop(self) -> None:

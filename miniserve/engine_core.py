@@ -4,12 +4,15 @@
 own: `run_loop` drives it from an inbox of commands, in a thread (`miniserve.engine`) or a process
 (`miniserve.engine_process`), and hands out what the steps made. Every `AddRequest` is answered by
 exactly one `RequestOutput`, whether the request ends, is aborted, or dies with a step that fails.
+The commands and what comes back are defined here too: they are all that the two sides share.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import queue
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -111,7 +114,12 @@ class Limits(NamedTuple):
             if name not in self.settings:
                 known = ", ".join(sorted(self.settings))
                 raise ValueError(f"the scheduler has no setting {name!r}; it has {known}")
-            if not value >= (1 if name.startswith("max_num_") else 0):
+            counts = name.startswith("max_num_")
+            if not isinstance(value, int if counts else int | float) or not math.isfinite(value):
+                raise ValueError(
+                    f"{name} = {value!r} is no {'whole' if counts else 'finite'} number"
+                )
+            if value < (1 if counts else 0):
                 raise ValueError(f"{name} = {value} is too small")
         if self.max_num_seqs is not None and changes.get("max_num_seqs", 1) > self.max_num_seqs:
             raise ValueError(f"the model has {self.max_num_seqs} slots")
@@ -271,4 +279,5 @@ def run_loop(core: EngineCore, inbox: Inbox, deliver: Callable[[Delivery], None]
         elif wait_until is None:
             timeout_s = None
         else:
-            timeout_s = max(_SHORTEST_WAIT_S, wait_until - core.clock())
+            wait_s = max(_SHORTEST_WAIT_S, wait_until - core.clock())
+            timeout_s = min(wait_s, threading.TIMEOUT_MAX)

@@ -3,7 +3,8 @@
 It is the same `run_loop` as in a thread, at the other end of a socket pair: commands go one way,
 what the steps made comes back. The event loop reads and writes without ever waiting. It sees the
 death of the process at once, as the end of the stream: every request in flight gets its answer, and
-the process is started again, after a pause that doubles while it keeps dying soon.
+the process is started again, after a pause that doubles while it keeps dying soon. Both ends of the
+stream are in this one module, so that what one writes and the other reads can be seen together.
 """
 
 from __future__ import annotations
@@ -79,7 +80,6 @@ class EngineProcess(BatchingClient):
         if self._supervisor is not None and not self._supervisor.done():
             raise RuntimeError("the engine runs already")
         self._set_state(EngineState.STARTING, "The engine is loading.")
-        self._changes: dict[str, Any] = {}
         self._loaded = asyncio.get_running_loop().create_future()
         self._supervisor = asyncio.create_task(self._supervise(), name="engine supervisor")
         try:
@@ -100,8 +100,6 @@ class EngineProcess(BatchingClient):
                 self._loaded.set_exception(self._unavailable())
 
     def _send(self, command: Command) -> None:
-        if isinstance(command, Configure):  # what was changed outlives the process
-            self._changes.update(command.changes)
         if self._child is not None:
             self._child.send(command)
 
@@ -307,11 +305,15 @@ def _main(stream: socket.socket, open_core: Callable[[], EngineCore]) -> None:
 
 
 def _read_commands(stream: socket.socket, inbox: Inbox) -> None:
-    """Pass commands on. When the parent is gone, nobody is left to work for."""
-    with contextlib.suppress(OSError), stream.makefile("rb") as file:
-        while header := file.read(_HEADER.size):
-            inbox.put(pickle.loads(file.read(_HEADER.unpack(header)[0])))
-    os._exit(0)
+    """Pass commands on. When the parent is gone, nobody is left to work for; it may have gone in
+    the middle of a command, which then is none.
+    """
+    try:
+        with stream.makefile("rb") as file:
+            while header := file.read(_HEADER.size):
+                inbox.put(pickle.loads(file.read(_HEADER.unpack(header)[0])))
+    finally:
+        os._exit(0)
 
 
 def _picklable(error: Exception) -> Exception:

@@ -1,4 +1,4 @@
-"""The one place where an exception becomes an HTTP answer: a problem, whatever was raised."""
+"""Where an exception becomes an HTTP answer: a problem, whatever was raised."""
 
 from __future__ import annotations
 
@@ -72,6 +72,8 @@ def install(app: FastAPI) -> None:
     plain_openapi = app.openapi
 
     def openapi() -> dict[str, Any]:
+        if app.openapi_schema:  # made once: every refusal looks up its route here
+            return app.openapi_schema
         document = plain_openapi()
         _, schemas = models_json_schema(
             [(ProblemDetails, "serialization")], ref_template=SCHEMA_REF

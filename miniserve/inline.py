@@ -43,6 +43,7 @@ class BlockingClient(EngineClient):
 
     async def start(self) -> None:
         """Load the model; raises what loading raised."""
+        self._status = EngineStatus(EngineState.STARTING, "The model is being loaded.")
         loading: Future[Tutor] = Future()
         loading.set_running_or_notify_cancel()  # a load can be given up, not cancelled
 
@@ -55,10 +56,13 @@ class BlockingClient(EngineClient):
         # A daemon: a server that is stopped does not wait for it, as it would for `to_thread`.
         threading.Thread(target=load, name="load the model", daemon=True).start()
         try:
-            self._tutor = await asyncio.wrap_future(loading)
+            tutor = await asyncio.wrap_future(loading)
         except Exception as error:
             self._status = EngineStatus(EngineState.FAILED, f"The model did not load: {error}")
             raise
+        if self._status.state is not EngineState.STARTING:  # stopped meanwhile
+            raise EngineUnavailable(self._status.reason)
+        self._tutor = tutor
         self._status = EngineStatus(EngineState.READY)
 
     async def stop(self) -> None:
@@ -70,6 +74,8 @@ class BlockingClient(EngineClient):
         """See `EngineClient.generate`; raises `TimeoutError` at the deadline."""
         if self._tutor is None:
             raise EngineUnavailable(self._status.reason)
+        if max_tokens < 1:
+            raise ValueError(f"max_tokens is {max_tokens}; it must be at least 1")
         deadline = time.monotonic() + self._timeout_s
         try:
             completion = self._tutor.generate(

@@ -7,7 +7,13 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterator
 
-from miniserve.client import EngineClient, EngineFailed, EngineState, EngineUnavailable
+from miniserve.client import (
+    EngineClient,
+    EngineFailed,
+    EngineState,
+    EngineUnavailable,
+    QueueFull,
+)
 from miniserve.completion import Completion
 from miniserve.settings import Settings
 from miniserve.tutor import EXAMPLE_SENTENCE, AnswerError, prompt_for, read_completion
@@ -70,7 +76,7 @@ class Lifecycle:
         self._reason = ""
 
     async def _warm_up(self, client: EngineClient) -> Completion:
-        """Generate once; try again while the engine is away, for it may come back by itself."""
+        """Generate once; try again while the engine is away, loading or busy: that may pass."""
         while True:
             try:
                 async with asyncio.timeout(self._settings.request_timeout_s):
@@ -79,8 +85,11 @@ class Lifecycle:
                         max_tokens=self._settings.max_tokens,
                         request_id="warm-up",
                     )
-            except EngineUnavailable as error:
-                logger.warning("The warm-up correction is tried again: %s", error)
+            except EngineFailed:
+                raise
+            except (EngineUnavailable, QueueFull, TimeoutError) as error:
+                why = str(error) or "It took too long."
+                logger.warning("The warm-up correction is tried again: %s", why)
                 await asyncio.sleep(_WARM_UP_PAUSE_S)
 
     @property

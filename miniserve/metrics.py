@@ -131,7 +131,8 @@ class MeasuredClient(ClientAround):
         metrics.success.labels(completion.finish_reason).inc()
         metrics.prompt_tokens.inc(completion.num_prompt_tokens)
         metrics.generation_tokens.inc(completion.num_output_tokens)
-        metrics.queue_time.observe(timing.queue_s)
-        metrics.time_to_first_token.observe(timing.queue_s + timing.prefill_s)
+        if timing.in_parts:
+            metrics.queue_time.observe(timing.queue_s)
+            metrics.time_to_first_token.observe(timing.queue_s + timing.prefill_s)
         metrics.e2e_latency.observe(time.perf_counter() - start)
         return completion

@@ -9,3 +9,6 @@ DATA_DIR = Path(__file__).resolve().parent.parent / "data"
 
 #: The tutor's checkpoint: config.json, model.safetensors and tokenizer.json.
 TUTOR_DIR = DATA_DIR / "tutor"
+
+#: The requests of the standard load test: a trace with a mean gap of one second.
+STANDARD_LOAD = DATA_DIR / "standard_load.jsonl"

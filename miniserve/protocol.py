@@ -2,8 +2,8 @@
 
 uvicorn waits for ever for the rest of a request line or of the headers, and keeps as much of them
 as comes. Here a head that does not end in time is answered with 408, one that is too long with 431
-(RFC 6585), and a connection that never says anything is closed. Bodies have their bound in
-`middleware.body_size`.
+(RFC 6585), and a connection that never says anything is closed. These answers have no request id
+and no line in the log: there was no request yet. Bodies have their bound in `middleware.body_size`.
 """
 
 from __future__ import annotations
@@ -24,8 +24,16 @@ HEAD_TOO_LARGE = Problem(
 
 #: Seconds from the first byte of a request line to the end of the headers.
 HEAD_TIMEOUT_S = 10.0
-#: Request line and headers together; what nginx and Apache allow is of this size.
+#: The URL, and names and values of the headers; what nginx and Apache allow is of this size.
 MAX_HEAD_BYTES = 32_768
+
+#: After a refusal, what still comes is thrown away for so long: a client that is cut off while it
+#: sends may never see the answer.
+_DISCARD_S = 1.0
+
+
+class _HeadTooLong(Exception):
+    """Stops the parser."""
 
 
 class BoundedHeads(HttpToolsProtocol):
@@ -33,7 +41,8 @@ class BoundedHeads(HttpToolsProtocol):
 
     head_timeout_s = HEAD_TIMEOUT_S
     _head_timer: asyncio.TimerHandle | None = None  # runs while a head is incomplete
-    _head_bytes = 0
+    _head_bytes = _half_bytes = 0
+    _refused = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for the first request no longer than uvicorn waits for the second."""
@@ -49,45 +58,81 @@ class BoundedHeads(HttpToolsProtocol):
         self._unset_keepalive_if_required()
 
     def data_received(self, data: bytes) -> None:
-        """Parse, then see whether that was a piece of a head and not the end of it."""
+        """Parse; what the parser cannot hand on yet, half a header, counts as it comes."""
+        if self._refused:
+            return
+        head_goes_on = self._head_timer is not None
         super().data_received(data)
-        if self._head_timer is not None:
-            self._head_bytes += len(data)
-            if self._head_bytes > MAX_HEAD_BYTES:
+        if head_goes_on and self._head_timer is not None:
+            self._half_bytes += len(data)
+            if self._half_bytes > MAX_HEAD_BYTES:
                 self._refuse(HEAD_TOO_LARGE)
 
     def on_message_begin(self) -> None:
         """A head begins."""
         super().on_message_begin()
+        self._head_bytes = self._half_bytes = 0
         self._head_timer = self.loop.call_later(self.head_timeout_s, self._late)
+
+    def on_url(self, url: bytes) -> None:
+        """A piece of the URL."""
+        super().on_url(url)
+        self._count(len(url))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header."""
+        super().on_header(name, value)
+        self._count(len(name) + len(value))
 
     def on_headers_complete(self) -> None:
         """The head is there."""
         self._end_head()
         super().on_headers_complete()
 
+    def send_400_response(self, msg: str) -> None:
+        """The parser stopped: because of what it read, or because we said so."""
+        if self._answering or self._head_bytes > MAX_HEAD_BYTES:
+            self._refuse(HEAD_TOO_LARGE)
+        else:
+            self._end_head()
+            super().send_400_response(msg)
+
+    def _count(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > MAX_HEAD_BYTES:
+            raise _HeadTooLong
+
     def _end_head(self) -> None:
         if self._head_timer is not None:
             self._head_timer.cancel()
-        self._head_timer, self._head_bytes = None, 0
+            self._head_timer = None
 
     def _late(self) -> None:
-        if self.cycle is None or self.cycle.response_complete:
-            self._refuse(HEAD_TIMEOUT)
-        else:  # the answer to the request before is still to be written
+        if self._answering:
             self._head_timer = self.loop.call_later(self.head_timeout_s, self._late)
+        else:
+            self._refuse(HEAD_TIMEOUT)
+
+    @property
+    def _answering(self) -> bool:
+        """Whether the answer to a request before this one is still to be written."""
+        return self.cycle is not None and not self.cycle.response_complete
 
     def _refuse(self, problem: Problem) -> None:
-        """Answer and close; after an answer that is half written, only close."""
+        """Answer, and close; where an answer is being made, let that be the connection's last."""
+        self._refused = True
         self._end_head()
         if self.transport.is_closing():
             return
-        if self.cycle is None or self.cycle.response_complete:
-            body = problem.response().body
-            head = (
-                f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}\r\n"
-                f"content-type: {MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\n"
-                "connection: close\r\n\r\n"
-            )
-            self.transport.write(head.encode("ascii") + bytes(body))
-        self.transport.close()
+        if self._answering:
+            self.cycle.keep_alive = False
+            return
+        body = bytes(problem.response().body)
+        head = (
+            f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}\r\n"
+            f"content-type: {MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\n"
+            "connection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode("ascii") + body)
+        self.transport.write_eof()
+        self.loop.call_later(_DISCARD_S, self.transport.close)

@@ -45,6 +45,9 @@ _RETRY_PAUSE_S = 0.1
 #: for each connection gets its thread back, too.
 _KEEP_ALIVE_S = 2.0
 
+#: A caller that leaves after this share of the longest wait has waited in vain.
+_PATIENCE = 0.95
+
 #: How long the word of an answer counts. A busy engine may not get round to telling its models.
 _HEARD_FOR_S = 10.0
 _FINISH_REASONS: dict[str, FinishReason] = {"stop": "stop", "length": "length"}
@@ -58,6 +61,7 @@ class RemoteClient(EngineClient):
         model: the model's name over there.
         max_in_flight: requests (and connections) at a time; the next one gets `QueueFull`.
         timeout_s: longest wait for an answer.
+        breaker: default: one that opens after five failures in a row, for two seconds.
         transport: for tests.
     """
 
@@ -74,6 +78,7 @@ class RemoteClient(EngineClient):
         self._url = url.rstrip("/")
         self._model = model
         self._max_in_flight = max_in_flight
+        self._timeout_s = timeout_s
         self._in_flight: set[asyncio.Task[httpx.Response]] = set()
         self._breaker = breaker or CircuitBreaker()
         limits = httpx.Limits(
@@ -133,6 +138,8 @@ class RemoteClient(EngineClient):
             if self._stopped and task.cancelled():
                 raise EngineUnavailable(self._reason) from None
             task.cancel()
+            if time.perf_counter() - start >= _PATIENCE * self._timeout_s:
+                self._breaker.failed()  # the caller's own timeout: it did not answer in time
             raise
         except httpx.HTTPError as error:
             self._breaker.failed()

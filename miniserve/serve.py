@@ -205,6 +205,7 @@ def run(app: FastAPI, settings: Settings, listener: socket.socket) -> int:
     )
     raise_file_limit()
     rest_garbage_collector()
+    access_logger.setLevel(logging.INFO)  # a line a request, however quiet the rest is to be
     access_logger.addHandler(logging.StreamHandler(sys.stdout))
     access_logger.propagate = False
     config = uvicorn.Config(

@@ -48,12 +48,13 @@ class StepCost:
         """Read the cost from a file that `Fit.save` wrote.
 
         Raises:
-            ValueError: the file holds something else.
+            OSError: the file cannot be read.
+            ValueError: it holds something else.
         """
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             return cls(**{name: float(content["cost"][name]) for name in ("a", "b", "c")})
-        except (KeyError, TypeError, json.JSONDecodeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path.name} does not hold a step cost") from error
 
 

@@ -19,6 +19,11 @@ OnRequest = Callable[[Request], None]
 _TOKENS = [-1] * 4096
 
 
+#: As in the live loop: a scheduler that asks to be called again at once does not spin (seconds).
+_SHORTEST_WAIT_S = 1e-4
+_MOST_IDLE = 1_000
+
+
 @dataclass(slots=True)
 class Totals:
     """What a run adds up to.
@@ -60,10 +65,10 @@ def run(
 
     Raises:
         RuntimeError: the scheduler leaves requests waiting, and says neither what to compute nor
-            when to ask again.
+            when to ask again, or says "later" a thousand times in a row.
     """
     totals = Totals()
-    now, in_flight = 0.0, 0
+    now, in_flight, idle = 0.0, 0, 0
     coming = iter(arrivals)
     following = next(coming, None)
 
@@ -86,10 +91,14 @@ def run(
             moments = [] if output.wait_until is None else [output.wait_until]
             if following is not None:
                 moments.append(following.arrival_time)
-            if not moments and in_flight:
+            idle += 1
+            if in_flight and (not moments or idle > _MOST_IDLE):
                 raise RuntimeError("the scheduler computes nothing although requests wait")
-            now = max(now, min(moments, default=now))
+            if moments:  # who asks to be called again at once does not stop the clock
+                moment = min(moments)
+                now = moment if moment > now else now + _SHORTEST_WAIT_S
             continue
+        idle = 0
         num_tokens = sum(output.num_tokens)
         duration = cost.seconds(batch, num_tokens)
         if on_step is not None:

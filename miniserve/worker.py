@@ -64,8 +64,10 @@ class WorkerClient(EngineClient):
         """Start the worker and wait until it has loaded the model; raises what loading raised."""
         loop = asyncio.get_running_loop()
         loaded: asyncio.Future[None] = loop.create_future()
+        self._state, self._reason = EngineState.STARTING, "The model is being loaded."
+        self._jobs = queue.SimpleQueue()  # the one before may hold the end of an earlier worker
         self._thread = threading.Thread(
-            target=self._run, args=(loop, loaded), name="worker", daemon=True
+            target=self._run, args=(self._jobs, loop, loaded), name="worker", daemon=True
         )
         self._thread.start()
         try:
@@ -73,6 +75,8 @@ class WorkerClient(EngineClient):
         except Exception as error:
             self._state, self._reason = EngineState.FAILED, f"The model did not load: {error}"
             raise
+        if self._state is not EngineState.STARTING:  # stopped meanwhile
+            raise EngineUnavailable(self._reason)
         self._state, self._reason = EngineState.READY, ""
 
     async def stop(self) -> None:
@@ -93,6 +97,8 @@ class WorkerClient(EngineClient):
             raise EngineUnavailable(self._reason)
         if len(self._in_flight) >= 1 + self.max_waiting:
             raise QueueFull(self._retry_after_s())
+        if max_tokens < 1:
+            raise ValueError(f"max_tokens is {max_tokens}; it must be at least 1")
         job = _Job(prompt, max_tokens, asyncio.get_running_loop().create_future())
         self._in_flight.add(job)
         try:
@@ -118,14 +124,19 @@ class WorkerClient(EngineClient):
         pace = sum(self._service_times) / max(1, len(self._service_times))
         return max(1, min(60, round(pace * len(self._in_flight))))
 
-    def _run(self, loop: asyncio.AbstractEventLoop, loaded: asyncio.Future[None]) -> None:
+    def _run(
+        self,
+        jobs: queue.SimpleQueue[_Job | None],
+        loop: asyncio.AbstractEventLoop,
+        loaded: asyncio.Future[None],
+    ) -> None:
         """The worker's life: load, then one job after another until the end."""
 
         def tell(future: asyncio.Future[Any], result: object) -> None:
             try:
                 loop.call_soon_threadsafe(_resolve, future, result)
             except RuntimeError:  # the loop is closed: nobody is left to be told
-                self._jobs.put(None)
+                jobs.put(None)
 
         try:
             tutor = self._open_tutor()
@@ -133,7 +144,7 @@ class WorkerClient(EngineClient):
             tell(loaded, error)
             return
         tell(loaded, None)
-        while (job := self._jobs.get()) is not None:
+        while (job := jobs.get()) is not None:
             if not job.given_up:
                 tell(job.future, _work(tutor, job))
 

@@ -52,6 +52,7 @@ class FakeServing:
         self.mean_tokens = mean_tokens
         self.max_waiting = max_waiting
         self.changes: list[dict[str, Any]] = []
+        self.refusal: Exception | None = None
         self.trace: list[StepRecord] = []
         self._done: dict[str, asyncio.Future[None]] = {}
         self._server = BackgroundServer(self.app())
@@ -76,6 +77,8 @@ class FakeServing:
 
     def configure(self, **changes: Any) -> None:
         """What `engine.configure` is to a real server: any thread may set plain numbers."""
+        if self.refusal is not None:
+            raise self.refusal
         self.changes.append(changes)
         self.max_waiting = changes.pop("max_waiting", self.max_waiting)
         for name, value in changes.items():

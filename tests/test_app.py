@@ -36,6 +36,16 @@ async def test_a_correction_and_where_the_time_went() -> None:
     assert client.calls[1:] == ["He goed to school.\n"]
 
 
+def test_the_description_of_the_service_is_made_once() -> None:
+    app = create_app(lambda _: FakeClient(), Settings())
+    assert app.openapi() is app.openapi()
+    assert "ProblemDetails" in app.openapi()["components"]["schemas"]
+
+
+def test_server_timing_of_an_engine_that_tells_only_the_whole() -> None:
+    assert server_timing(Timing(0, 0, 0.25)) == "engine;dur=250.0"
+
+
 def test_server_timing_is_in_milliseconds() -> None:
     assert (
         server_timing(Timing(0, 0.0104, 1)) == "queue;dur=0.0, prefill;dur=10.4, decode;dur=1000.0"

@@ -1,5 +1,6 @@
 """A server beside a notebook: up, down, again, and nothing left over."""
 
+import asyncio
 import contextlib
 import gc
 import socket
@@ -140,3 +141,56 @@ def test_waiting_for_readiness_ends() -> None:
         pytest.raises(TimeoutError, match="being loaded"),
     ):
         server.wait_ready(timeout_s=0.1)
+
+
+def test_waiting_for_readiness_asks_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with BackgroundServer(fake_app()) as server:
+        server.wait_ready(timeout_s=5)
+
+
+def test_a_server_that_was_replaced_is_never_ready() -> None:
+    first = BackgroundServer(fake_app(), name="tutor").start()
+    with (
+        BackgroundServer(fake_app(), name="tutor"),
+        pytest.raises(RuntimeError, match="not running"),
+    ):
+        first.wait_ready()
+    first.stop()
+
+
+def answering(status: int, body: bytes) -> Any:
+    """An application that gives the same answer to everything."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            await send({"type": "http.response.start", "status": status, "headers": []})
+            await send({"type": "http.response.body", "body": body})
+
+    return app
+
+
+@pytest.mark.parametrize("body", [b"", b"Not found", b"[]", b"{}", b"\xff"])
+def test_an_answer_that_is_no_problem_is_waited_out(body: bytes) -> None:
+    with (
+        BackgroundServer(answering(404, body)) as server,
+        pytest.raises(TimeoutError, match="404"),
+    ):
+        server.wait_ready(timeout_s=0.1)
+
+
+def test_a_late_answer_takes_from_the_time_of_the_next_one() -> None:
+    asked: list[str] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            asked.append(scope["path"])
+            await asyncio.sleep(0.8)
+            await send({"type": "http.response.start", "status": 503, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+
+    with BackgroundServer(app) as server, pytest.raises(TimeoutError, match="timed out"):
+        server.wait_ready(timeout_s=1.0)
+    assert len(asked) == 2

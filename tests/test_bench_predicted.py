@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from miniserve.bench import predicted
-from miniserve.bench.predicted import Trial, cut, measure, predict, record
+from miniserve.bench.predicted import Trial, measure, predict, record
 from miniserve.bench.recorded import (
     RecordedServe,
     RecordingClient,
@@ -18,6 +18,7 @@ from miniserve.bench.recorded import (
     to_json,
 )
 from miniserve.bench.size import QUICK, Size
+from miniserve.bench.standard import cut
 from miniserve.latency import LatencyRecord
 from miniserve.loadtest import LoadResult, Trace
 from miniserve.settings import Mode, Settings

@@ -100,11 +100,23 @@ async def test_a_timeout_is_a_504_and_aborts() -> None:
     assert fake.cancelled == [PROMPT]
 
 
-async def test_a_body_that_is_not_json() -> None:
+@pytest.mark.parametrize("body", [b"\xff{", b'{"model": "tutor", "prompt": }'])
+async def test_a_body_that_is_not_json(body: bytes) -> None:
     async with service(FakeClient()) as client:
-        answer = await client.post("/v1/completions", content=b"\xff{")
+        headers = {"content-type": "application/json"}
+        answer = await client.post("/v1/completions", content=body, headers=headers)
     assert answer.status_code == 400
-    assert answer.json()["error"]["type"] == "invalid_request_error"
+    error = answer.json()["error"]
+    assert error["type"] == "invalid_request_error"
+    assert "body" in error["message"]
+    assert error["param"] is None
+
+
+@pytest.mark.parametrize("name", ["max_tokens", "temperature", "n", "stream"])
+async def test_null_stands_for_the_default(name: str) -> None:
+    async with service(FakeClient()) as client:
+        answer = await client.post("/v1/completions", json=BODY | {name: None})
+    assert answer.status_code == 200
 
 
 @pytest.fixture

@@ -476,6 +476,16 @@ async def test_configure_takes_effect_between_two_steps() -> None:
         assert await widest_batch() == 2
 
 
+async def test_what_was_configured_outlives_a_restart() -> None:
+    async with running(max_num_seqs=4) as engine:
+        engine.configure(max_num_seqs=2)
+        await engine.stop()
+        await engine.start()
+        await ask(engine)
+        assert engine.core is not None
+        assert vars(engine.core.scheduler)["max_num_seqs"] == engine.max_num_seqs == 2
+
+
 async def test_configure_changes_the_queue_bound_too() -> None:
     async with running(max_num_seqs=1, max_waiting=0) as engine:
         engine.configure(max_num_seqs=3, max_waiting=1)

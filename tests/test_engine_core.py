@@ -1,6 +1,8 @@
 """One iteration after another, without a thread: `EngineCore` and `run_loop`."""
 
 import itertools
+import math
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -162,13 +164,17 @@ def test_limits_are_the_numbers_of_the_scheduler_and_the_slots_of_the_model() ->
         ({"running": 4}, "no setting"),
         ({"_num_slots": 4}, "no setting"),
         ({"max_num_seqs": 0}, "too small"),
-        ({"max_num_batched_tokens": float("nan")}, "too small"),
+        ({"max_num_batched_tokens": float("nan")}, "no whole number"),
+        ({"max_num_batched_tokens": 2.5}, "no whole number"),
+        ({"max_num_seqs": "4"}, "'4' is no whole number"),
+        ({"eos_token_id": math.inf}, "no finite number"),
+        ({"eos_token_id": None}, "no finite number"),
         ({"eos_token_id": -1}, "too small"),
         ({"max_num_seqs": 9}, "8 slots"),
     ],
 )
 def test_limits_refuse_what_the_engine_would_choke_on(
-    changes: dict[str, float], message: str
+    changes: dict[str, object], message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
         make_core().limits.check(changes)
@@ -210,6 +216,13 @@ def test_a_scheduler_that_wants_to_be_asked_in_the_past_does_not_make_the_loop_s
     run_loop(core, inbox, lambda delivery: None)
     assert inbox.waits[1] is not None
     assert 0.0 < inbox.waits[1] <= 0.001
+
+
+def test_a_scheduler_may_want_never_to_be_asked_again() -> None:
+    core = EngineCore(FakeModel(8), StaticScheduler(3, EOS, max_wait_s=math.inf), TickingClock())
+    inbox = Script([AddRequest("a", [9], 3, 0.0)], [Stop()])
+    run_loop(core, inbox, lambda delivery: None)
+    assert inbox.waits == [None, threading.TIMEOUT_MAX]
 
 
 def test_records_travel_with_the_next_output_or_after_20_ms() -> None:

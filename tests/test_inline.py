@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import threading
 from typing import Any
 
 import pytest
@@ -101,3 +102,27 @@ async def test_errors_of_the_model_are_typed() -> None:
     await client.start()
     with pytest.raises(PromptTooLong):
         await client.generate("x\n", max_tokens=9, request_id="a")
+
+
+async def test_stopped_while_it_loads_it_is_not_ready_afterwards() -> None:
+    loading = threading.Event()
+
+    def slow() -> Any:
+        loading.wait(10)
+        return FakeTutor()
+
+    client = BlockingClient(slow)
+    starting = asyncio.create_task(client.start())
+    await asyncio.sleep(0)
+    await client.stop()
+    loading.set()
+    with pytest.raises(EngineUnavailable):
+        await asyncio.wait_for(starting, 10)
+    assert client.status().state is EngineState.STOPPED
+
+
+async def test_a_senseless_request_is_the_callers_mistake() -> None:
+    client = client_for(FakeTutor())
+    await client.start()
+    with pytest.raises(ValueError, match="max_tokens is 0"):
+        await client.generate("x", max_tokens=0, request_id="a")

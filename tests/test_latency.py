@@ -219,9 +219,10 @@ def test_what_the_generator_drops_spoils_its_run(kept: range) -> None:
     assert not result.valid
 
 
-def test_nothing_at_all_can_be_summed_up() -> None:
+def test_nothing_at_all_can_be_summed_up_and_is_no_valid_run() -> None:
     result = summary([], slo_s=1.0)
-    assert (result.offered, result.answered, result.valid) == (0, 0, True)
+    assert (result.offered, result.answered, result.valid) == (0, 0, False)
+    assert result.reason == "no request was measured"
     assert json.loads(json.dumps(result.as_dict(), allow_nan=False))["p95_s"] is None
 
 

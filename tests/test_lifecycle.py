@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from miniserve.client import EngineFailed, EngineState, EngineStatus, EngineUnavailable
+from miniserve.client import EngineFailed, EngineState, EngineStatus, EngineUnavailable, QueueFull
 from miniserve.completion import Completion
 from miniserve.lifecycle import Lifecycle
 from miniserve.settings import Settings
@@ -69,11 +69,12 @@ async def test_a_warm_up_that_makes_no_sense_is_logged_and_forgiven(
     assert "made no sense" in caplog.text
 
 
-async def test_a_warm_up_is_tried_again_when_the_engine_was_away(
+async def test_a_warm_up_is_tried_again_when_the_engine_was_away_or_busy(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("miniserve.lifecycle._WARM_UP_PAUSE_S", 0.0)
-    client, errors = FakeClient(), [EngineUnavailable("died"), EngineUnavailable("died")]
+    client = FakeClient()
+    errors: list[Exception] = [EngineUnavailable("died"), QueueFull(1), TimeoutError()]
     generate = client.generate
 
     async def dying(prompt: str, *, max_tokens: int, request_id: str) -> Completion:

@@ -590,6 +590,14 @@ def test_bench_says_loudly_that_a_run_is_not_valid(
     assert json.loads(report.read_text())["summary"]["valid"] is False
 
 
+def test_bench_says_loudly_that_nothing_was_measured(puppet: Puppet, command: typer.Typer) -> None:
+    arguments = f"--url {puppet.url} --rate 500 --requests 10 --arrivals constant --warmup 1"
+    result = CliRunner().invoke(command, arguments.split())
+    assert result.exit_code == 0, result.output
+    assert "RUN NOT VALID" in result.output
+    assert "no request was measured" in result.output
+
+
 def test_bench_shows_what_it_has_after_ctrl_c(puppet: Puppet, command: typer.Typer) -> None:
     before = signal.getsignal(signal.SIGINT)
     arguments = f"--url {puppet.url} --rate 20 --requests 100000 --arrivals constant"
@@ -616,4 +624,35 @@ def test_bench_takes_any_endpoint(puppet: Puppet, command: typer.Typer) -> None:
 )
 def test_bench_refuses_what_it_cannot_do(command: typer.Typer, arguments: list[str]) -> None:
     result = CliRunner().invoke(command, arguments)
+    assert result.exit_code == 2, result.output
+
+
+@pytest.mark.parametrize("name", ["--json", "--save"])
+def test_bench_refuses_a_file_that_cannot_be_made_before_the_run(
+    puppet: Puppet, command: typer.Typer, tmp_path: Path, name: str
+) -> None:
+    nowhere = str(tmp_path / "nowhere" / "file")
+    arguments = f"--url {puppet.url} --rate 300 --requests 2"
+    result = CliRunner().invoke(command, [*arguments.split(), name, nowhere])
+    assert result.exit_code == 2, result.output
+    assert puppet.arrived == 0
+
+
+@pytest.mark.parametrize(
+    ("option", "content"),
+    [
+        ("--arrivals replay --trace", None),
+        ("--arrivals replay --trace", b"{}\n"),
+        ("--arrivals replay --trace", b"\xff\n"),
+        ("--sentences", None),
+        ("--sentences", b"\xff\n"),
+    ],
+)
+def test_bench_refuses_a_file_that_it_cannot_read(
+    command: typer.Typer, tmp_path: Path, option: str, content: bytes | None
+) -> None:
+    path = tmp_path / "given"
+    if content is not None:
+        path.write_bytes(content)
+    result = CliRunner().invoke(command, [*option.split(), str(path)])
     assert result.exit_code == 2, result.output

@@ -1,12 +1,14 @@
 """The numbers at `/metrics` equal the traffic, and gauges come back to zero."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from miniserve.app import create_app
 from miniserve.client import EngineState, EngineStatus, EngineUnavailable, QueueFull, StepFailed
+from miniserve.completion import Completion, Timing
 from miniserve.metrics import Metrics
 from miniserve.settings import Settings
 from tests.fakes import TIMING, FakeClient, running, until
@@ -24,6 +26,10 @@ VLLM_NAMES = {
     "generation_tokens",
     "request_success",
 }
+
+
+#: A remote engine's: it does not say when it began.
+WHOLE = Timing(queue_s=0.0, prefill_s=0.0, decode_s=0.3)
 
 
 def value(metrics: Metrics, name: str, **labels: str) -> float:
@@ -45,6 +51,20 @@ async def test_a_generation_is_measured() -> None:
     ttft = TIMING.queue_s + TIMING.prefill_s
     assert value(metrics, "time_to_first_token_seconds_sum") == pytest.approx(ttft)
     assert value(metrics, "e2e_request_latency_seconds_count") == 1
+
+
+async def test_what_an_engine_does_not_tell_is_not_measured() -> None:
+    metrics, client = Metrics(), FakeClient()
+    whole = replace(await client.generate("x\n", max_tokens=9, request_id="a"), timing=WHOLE)
+
+    async def generate_whole(prompt: str, *, max_tokens: int, request_id: str) -> Completion:
+        return whole
+
+    client.generate = generate_whole  # type: ignore[method-assign]
+    await generate(metrics, client)
+    assert value(metrics, "request_success_total", finished_reason="stop") == 1
+    assert value(metrics, "request_queue_time_seconds_count") == 0
+    assert value(metrics, "time_to_first_token_seconds_count") == 0
 
 
 async def test_failures_are_counted_by_kind_and_not_among_the_latencies() -> None:

@@ -105,14 +105,41 @@ def test_half_a_head_waits_for_the_answer_before_it() -> None:
 
 def test_a_long_head_is_refused_before_its_end() -> None:
     begin = b"GET /a HTTP/1.1\r\nHost: x\r\nX: "
-    answer = play([begin + b"x" * (MAX_HEAD_BYTES - len(begin)), b"x"], pause_s=0.01)
+    answer = play([begin, b"x" * MAX_HEAD_BYTES, b"x"], pause_s=0.02)
     refusal(answer, b"431 Request Header Fields Too Large", "head-too-large")
 
 
+@pytest.mark.parametrize("where", ["url", "one header", "many headers"])
+def test_a_long_head_in_one_piece_is_refused_too(where: str) -> None:
+    path = b"a" * MAX_HEAD_BYTES if where == "url" else b"a"
+    header = b"X: " + b"x" * MAX_HEAD_BYTES + b"\r\n" if where == "one header" else b""
+    headers = b"X: x\r\n" * (MAX_HEAD_BYTES // 2 + 1) if where == "many headers" else header
+    answer = play([b"GET /%s HTTP/1.1\r\n%s\r\n" % (path, headers)])
+    refusal(answer, b"431 Request Header Fields Too Large", "head-too-large")
+
+
+@pytest.mark.parametrize("after", [b"GET /%s HTTP/1.1\r\n\r\n" % (b"b" * 40_000), b"\0\0"])
+def test_a_request_before_a_bad_head_gets_its_answer(after: bytes) -> None:
+    answer = play([HEAD % b"slow" + after])
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.endswith(b"/slow")
+
+
+def test_a_long_body_is_no_head() -> None:
+    body = b"x" * (2 * MAX_HEAD_BYTES)
+    request = b"POST /a HTTP/1.1\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    last = HEAD.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n") % b"b"
+    answer = play([request + last[:9], last[9:]], pause_s=0.01)
+    assert answer.count(b"HTTP/1.1 200 ") == 2
+    assert answer.endswith(b"/b")
+
+
 def test_a_head_as_long_as_allowed_is_served() -> None:
-    begin, end = b"GET /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX: ", b"\r\n\r\n"
-    whole = begin + b"x" * (MAX_HEAD_BYTES - len(begin) - len(end)) + end
-    assert play([whole[:20_000], whole[20_000:]]).startswith(b"HTTP/1.1 200 ")
+    begin = b"GET /a HTTP/1.1\r\nConnection: close\r\nX: "
+    counted = len(b"/aConnectioncloseX")
+    whole = begin + b"x" * (MAX_HEAD_BYTES - counted) + b"\r\n\r\n"
+    assert play([whole]).startswith(b"HTTP/1.1 200 ")
+    assert play([whole[:20_000], whole[20_000:]], pause_s=0.01).startswith(b"HTTP/1.1 200 ")
 
 
 def test_a_silent_connection_is_closed() -> None:

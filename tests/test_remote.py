@@ -329,6 +329,25 @@ async def test_the_breaker_leaves_a_failing_engine_alone(
     assert len(upstream.bodies) == 3
 
 
+async def test_an_engine_that_hangs_counts_as_failing(upstream: Upstream) -> None:
+    upstream.gate.clear()
+    client = RemoteClient(
+        "http://engine/v1",
+        "tutor",
+        timeout_s=0.02,
+        breaker=CircuitBreaker(threshold=2, pause_s=60),
+        transport=httpx.MockTransport(upstream),
+    )
+    await client.start()
+    for _ in range(2):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.02):
+                await generate(client)
+    with pytest.raises(EngineUnavailable, match="left alone"):
+        await generate(client)
+    await client.stop()
+
+
 async def test_breaker_lets_one_call_through_after_the_pause() -> None:
     now = 0.0
     breaker = CircuitBreaker(threshold=2, pause_s=10, clock=lambda: now)

@@ -16,6 +16,7 @@ from miniserve.bench.serving import ServeProcess
 from miniserve.bench.standard import Calibration, Plan, Point, stretches
 from miniserve.latency import LatencyRecord, load
 from miniserve.loadtest import LoadResult, Trace, standard_trace
+from miniserve.paths import STANDARD_LOAD
 from miniserve.settings import Mode
 from miniserve.widgets.palette import MODE_COLOURS
 
@@ -70,7 +71,7 @@ def report(tmp_path: Path) -> results.Json:
 
 
 def test_the_saved_load_is_five_traces_of_a_thousand_with_a_mean_gap_of_a_second() -> None:
-    trace = Trace.load(runner.STANDARD_LOAD)
+    trace = Trace.load(STANDARD_LOAD)
     parts = stretches(trace, 1000)
     assert len(parts) == 5
     gaps = np.diff(trace.offsets, prepend=0.0)

@@ -68,7 +68,9 @@ def test_save_and_load(tmp_path: Path) -> None:
     assert len(content["residuals_s"]) == 3
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"cost": {"a": 1}}', '{"cost": 3}'])
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"cost": {"a": 1}}', '{"cost": 3}', '{"cost": {"a": "x", "b": 1, "c": 1}}']
+)
 def test_a_file_of_something_else_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "cost.json"
     path.write_text(text)

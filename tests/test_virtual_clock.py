@@ -115,5 +115,27 @@ def test_a_scheduler_that_never_runs_anything_is_told() -> None:
         run(Lazy(1, EOS), [request("forgotten", 0, 1)], SECOND)
 
 
+def test_a_scheduler_that_asks_for_ever_to_be_asked_again_is_told() -> None:
+    class Later(Scheduler):
+        def schedule(self, now: float) -> SchedulerOutput:
+            return SchedulerOutput([], [], [], wait_until=now)
+
+    with pytest.raises(RuntimeError, match="computes nothing"):
+        run(Later(1, EOS), [request("forgotten", 0, 1)], SECOND)
+
+
+def test_a_scheduler_that_asks_once_too_early_is_asked_a_moment_later() -> None:
+    class Hesitant(ContinuousScheduler):
+        asked = False
+
+        def schedule(self, now: float) -> SchedulerOutput:
+            if not self.asked and self.waiting:
+                self.asked = True
+                return SchedulerOutput([], [], [], wait_until=now)
+            return super().schedule(now)
+
+    assert run(Hesitant(1, EOS), [request("a", 0, 1)], SECOND).now == pytest.approx(1.0001)
+
+
 def test_nothing_to_do() -> None:
     assert run(ContinuousScheduler(1, EOS), [], SECOND).steps == 0

@@ -10,6 +10,7 @@ from typing import Any
 import IPython
 import pytest
 
+from miniserve.client import EngineUnavailable
 from miniserve.latency import LatencyRecord
 from miniserve.scheduler import ContinuousScheduler, Request
 from miniserve.stepcost import StepCost
@@ -120,6 +121,17 @@ async def test_sliders_act_on_the_running_load_and_server(
     assert len(result.records) < result.counts.answered
 
 
+async def test_a_run_that_has_ended_keeps_its_setting_and_its_probe(panel: LoadPanel) -> None:
+    panel.run(n=40)
+    await until(lambda: panel._session.probed)
+    result = await panel.settled()
+    panel.set(rate=90, max_num_seqs=2)
+    assert panel.results().setting == result.setting == Setting("continuous", 60, 4, None, 64)
+    probed = panel._session.probed
+    assert probed
+    assert panel._session.probed == probed  # it stands still
+
+
 async def test_a_larger_batch_moves_the_curve_to_the_left(
     panel: LoadPanel, server: FakeServing
 ) -> None:
@@ -204,6 +216,65 @@ async def test_run_says_that_the_server_has_not_been_started(server: FakeServing
     assert "The server is not running" in race._notice.widget.value
     panel.close()
     race.close()
+
+
+async def test_run_says_that_the_server_takes_no_setting(
+    panel: LoadPanel, server: FakeServing
+) -> None:
+    race = Race(
+        {"continuous": server},
+        SENTENCES,
+        rate=(5, 100, 50),
+        max_num_seqs=(1, 8, 4),
+        configure={"continuous": server.configure},
+    )
+    server.refusal = EngineUnavailable("The engine has died.")
+    panel._run.click()
+    race._run.click()
+    assert not threads_of_loads()
+    with pytest.raises(RuntimeError, match="The engine has died"):
+        await panel.settled()
+    assert "The engine has died" in panel._view.notice.widget.value
+    await race.rest(5)
+    assert "The engine has died" in race._notice.widget.value
+    race.close()
+    server.refusal = None
+    panel.run(n=5)
+    assert (await panel.settled()).counts.answered == 5
+
+
+@pytest.mark.parametrize("refusal", [EngineUnavailable("no engine"), ValueError("no engine")])
+async def test_a_setting_that_is_refused_is_said_and_not_taken(
+    panel: LoadPanel, server: FakeServing, refusal: Exception
+) -> None:
+    panel.run()
+    server.refusal = refusal
+    panel.set(rate=90, max_num_seqs=2)
+    await until(lambda: "no engine" in panel._view.notice.widget.value)
+    assert panel._session.running
+    assert panel.results().setting == Setting("continuous", 60, 4, None, 64)
+    server.refusal = None
+    panel.set(max_num_seqs=3)
+    await until(lambda: "no engine" not in panel._view.notice.widget.value)
+    assert panel.results().setting == Setting("continuous", 90, 3, None, 64)
+    panel.stop()
+    await panel.settled()
+
+
+async def test_a_slider_asks_for_a_preview_whatever_the_server_says(server: FakeServing) -> None:
+    panel = LoadPanel(
+        server,
+        SENTENCES,
+        rate=(5, 100, 50),
+        max_num_seqs=(1, 8, 4),
+        configure=server.configure,
+        preview=lambda setting: [Curve(f"batch {setting.max_num_seqs}", [0.1] * 50)],
+    )
+    server.refusal = EngineUnavailable("no engine")
+    panel.set(max_num_seqs=2)
+    await panel.rest(5)
+    assert "batch 2" in panel._view._table.value
+    panel.close()
 
 
 async def test_a_url_that_nobody_answers_fails_on_record() -> None:

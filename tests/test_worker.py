@@ -183,3 +183,48 @@ async def test_stopping_while_it_loads_ends_the_thread() -> None:
     await asyncio.wait_for(stopping, 10)
     assert client.status().state is EngineState.STOPPED
     assert not [thread for thread in threading.enumerate() if thread.name == "worker"]
+
+
+async def test_stopped_while_it_loads_it_is_not_ready_afterwards() -> None:
+    loading = threading.Event()
+
+    def slow() -> Any:
+        loading.wait(10)
+        return HeldTutor()
+
+    client = WorkerClient(slow)
+    starting = asyncio.create_task(client.start())
+    await asyncio.sleep(0)
+    stopping = asyncio.create_task(client.stop())
+    await asyncio.sleep(0)
+    loading.set()
+    with pytest.raises(EngineUnavailable, match="stopped"):
+        await asyncio.wait_for(starting, 10)
+    await asyncio.wait_for(stopping, 10)
+    assert client.status().state is EngineState.STOPPED
+
+
+async def test_after_a_load_that_failed_and_a_stop_it_may_be_started() -> None:
+    tutor = HeldTutor()
+    tutor.gate.set()
+    errors = [OSError("config.json is missing")]
+
+    def open_tutor() -> Any:
+        if errors:
+            raise errors.pop()
+        return tutor
+
+    client = WorkerClient(open_tutor)
+    with pytest.raises(OSError, match="missing"):
+        await client.start()
+    await client.stop()
+    await client.start()
+    assert (await asyncio.wait_for(ask(client, "a"), 10)).text == completion().text
+    await client.stop()
+
+
+async def test_a_senseless_request_is_the_callers_mistake() -> None:
+    client = await started(HeldTutor())
+    with pytest.raises(ValueError, match="max_tokens is 0"):
+        await client.generate("a", max_tokens=0, request_id="a")
+    await client.stop()

@@ -16,11 +16,11 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from miniserve.bench.offline import STANDARD_LOAD
 from miniserve.bench.serving import ServeProcess
 from miniserve.bench.size import Size
 from miniserve.bench.tables import Spread, Table
 from miniserve.loadtest import LoadResult, Target, Trace, run_closed_loop
+from miniserve.paths import STANDARD_LOAD
 from miniserve.settings import Mode
 
 _SCRIPT = """

@@ -7,11 +7,11 @@ import subprocess
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from miniserve.bench.offline import STANDARD_LOAD
 from miniserve.bench.serving import ServeProcess
 from miniserve.bench.size import Size
 from miniserve.bench.tables import Spread, Table
 from miniserve.loadtest import Trace, run_closed_loop
+from miniserve.paths import STANDARD_LOAD
 from miniserve.settings import Mode
 
 _REQUESTS = 200

@@ -20,16 +20,16 @@ import httpx
 import numpy as np
 
 from miniserve.bench.direct import run_direct
-from miniserve.bench.offline import STANDARD_LOAD
 from miniserve.bench.open_loop_tables import Added, Run, tables
-from miniserve.bench.serving import ServeProcess, raise_file_limit
+from miniserve.bench.serving import ServeProcess
 from miniserve.bench.size import Size
 from miniserve.bench.standard import stretches
 from miniserve.bench.tables import Spread, Table
 from miniserve.engine import BatchingClient
 from miniserve.latency import LatencyRecord, latencies, percentile
 from miniserve.loadtest import LoadClient, LoadResult, Target, Trace, run_closed_loop, run_open_loop
-from miniserve.serve import open_client
+from miniserve.paths import STANDARD_LOAD
+from miniserve.serve import open_client, raise_file_limit
 from miniserve.settings import Mode, Settings
 
 _USERS_A_SLOT = 4

@@ -17,13 +17,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from miniserve.bench.offline import STANDARD_LOAD
 from miniserve.bench.recorded import RecordedServe
-from miniserve.bench.serving import raise_file_limit
 from miniserve.bench.size import Size
+from miniserve.bench.standard import cut
 from miniserve.bench.tables import Cell, Table
 from miniserve.latency import latencies
 from miniserve.loadtest import Trace, run_closed_loop, run_open_loop
+from miniserve.paths import STANDARD_LOAD
+from miniserve.serve import raise_file_limit
 from miniserve.settings import Mode
 from miniserve.simulator import Policy
 from miniserve.simulator.calibration import Run
@@ -116,13 +117,6 @@ def _parts(trace: Trace, *counts: int) -> Iterator[Trace]:
             first = 0
         yield cut(trace, first, count)
         first += count
-
-
-def cut(trace: Trace, first: int, count: int) -> Trace:
-    """A stretch of a trace, on a clock of its own."""
-    start = trace.offsets[first - 1] if first else 0.0
-    end = first + count
-    return Trace(trace.offsets[first:end] - start, trace.sentences[first:end])
 
 
 def predict(policy: Policy, trials: Sequence[Trial]) -> Prediction:

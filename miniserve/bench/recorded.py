@@ -15,6 +15,7 @@ import httpx
 from fastapi import FastAPI, Response
 
 from miniserve.bench.serving import ServeProcess
+from miniserve.cli import announce
 from miniserve.client import ClientAround, Completion, EngineClient
 from miniserve.engine import BatchingClient
 from miniserve.lifecycle import OpenClient
@@ -107,8 +108,7 @@ def main() -> int:
     """Serve until SIGTERM; returns the exit code."""
     settings = Settings()
     listener = listen(settings.host, settings.port)
-    host, port = listener.getsockname()[:2]
-    print(f"recorded: mode {settings.mode} on http://{host}:{port} ", file=sys.stderr, flush=True)
+    announce(f"mode {settings.mode}, recorded,", listener)
     return run(recorded_app(settings), settings, listener)
 
 

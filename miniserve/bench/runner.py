@@ -9,9 +9,7 @@ from miniserve.bench import results as saved
 from miniserve.bench.drawing import draw
 from miniserve.bench.standard import Plan, Say, calibrate, replay, serving, stretches, sweep
 from miniserve.loadtest import Trace
-from miniserve.paths import DATA_DIR
-
-STANDARD_LOAD = DATA_DIR / "standard_load.jsonl"
+from miniserve.paths import STANDARD_LOAD
 
 
 def run_standard(

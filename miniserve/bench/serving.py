@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import resource
 import signal
 import subprocess
 import sys
@@ -128,9 +127,3 @@ def _status(url: str, path: str) -> int:
         return 0
     finally:
         connection.close()
-
-
-def raise_file_limit() -> None:
-    """Let this process and its children open as many sockets as the system allows at all."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -21,9 +21,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from statistics import median
 
-from miniserve.bench.serving import ServeProcess, raise_file_limit
+from miniserve.bench.serving import ServeProcess
 from miniserve.latency import Summary
 from miniserve.loadtest import LoadResult, Trace, run_closed_loop, run_open_loop
+from miniserve.serve import raise_file_limit
 from miniserve.settings import Mode
 
 Say = Callable[[str], None]
@@ -77,14 +78,17 @@ class Point:
     results: Sequence[LoadResult] = field(repr=False)
 
 
+def cut(trace: Trace, first: int, count: int) -> Trace:
+    """A stretch of a trace, on a clock of its own."""
+    start = trace.offsets[first - 1] if first else 0.0
+    end = first + count
+    return Trace(trace.offsets[first:end] - start, trace.sentences[first:end])
+
+
 def stretches(trace: Trace, length: int) -> list[Trace]:
-    """Cut a trace into stretches of `length` requests, each on a clock of its own, without rest."""
-    parts = []
-    for first in range(0, len(trace.sentences) - length + 1, length):
-        start = trace.offsets[first - 1] if first else 0.0
-        last = first + length
-        parts.append(Trace(trace.offsets[first:last] - start, trace.sentences[first:last]))
-    return parts
+    """Cut a trace into stretches of `length` requests, without rest."""
+    firsts = range(0, len(trace.sentences) - length + 1, length)
+    return [cut(trace, first, length) for first in firsts]
 
 
 @contextmanager

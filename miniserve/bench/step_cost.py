@@ -17,7 +17,7 @@ from pathlib import Path
 
 from miniserve.engine_process import EngineProcess
 from miniserve.loadtest import Trace
-from miniserve.paths import DATA_DIR
+from miniserve.paths import DATA_DIR, STANDARD_LOAD
 from miniserve.serve import open_client
 from miniserve.settings import Mode, Settings
 from miniserve.stepcost import fit
@@ -65,7 +65,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=DATA_DIR / "latency" / "step_cost.json")
     arguments = parser.parse_args()
     settings = Settings(mode=Mode.CONTINUOUS, max_num_seqs=16, max_waiting=arguments.requests)
-    trace = Trace.load(DATA_DIR / "standard_load.jsonl")
+    trace = Trace.load(STANDARD_LOAD)
     found = fit(asyncio.run(record(settings, trace, arguments.requests)))
     found.save(
         arguments.out,

@@ -94,6 +94,7 @@ def plan(
 
     Raises:
         SloUnreachable: no mode meets the SLO at any rate.
+        ValueError: `overhead_s` alone takes as long as the SLO allows, or a batch size is below 1.
     """
     inner = replace(slo, latency_s=slo.latency_s - overhead_s) if overhead_s else slo
     modes = []

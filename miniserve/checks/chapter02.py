@@ -1,4 +1,8 @@
-"""Checks of chapter 02: a blocking handler mended, a Poisson schedule, an honest percentile."""
+"""Checks of chapter 02: a blocking handler mended, a Poisson schedule, an honest percentile.
+
+The longest of the checks: a handler is only seen to block by a loop that runs beside it, so the
+first one brings a slow tutor, a client and a deadline of its own.
+"""
 
 from __future__ import annotations
 

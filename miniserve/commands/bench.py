@@ -19,6 +19,7 @@ from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from miniserve.commands.simulate import JsonFile, in_a_folder
 from miniserve.latency import LatencyRecord, Percentile, Summary
 from miniserve.loadtest import (
     LoadResult,
@@ -31,7 +32,7 @@ from miniserve.loadtest import (
     run_open_loop,
 )
 from miniserve.loadtest.client import MAX_IN_FLIGHT, OnRecord
-from miniserve.paths import DATA_DIR
+from miniserve.paths import DATA_DIR, STANDARD_LOAD
 
 SENTENCES = (
     "She goed to the market.",
@@ -94,11 +95,12 @@ def bench(
     body: Annotated[
         str, typer.Option(help='JSON body; the string "{sentence}" stands for the sentence.')
     ] = '{"sentence": "{sentence}"}',
-    json_path: Annotated[
-        Path | None, typer.Option("--json", help="Write summary and conditions here.")
-    ] = None,
+    json_path: JsonFile = None,
     save: Annotated[
-        Path | None, typer.Option(help="Write every sample as CSV here, conditions beside it.")
+        Path | None,
+        typer.Option(
+            help="Write every sample as CSV here, conditions beside it.", callback=in_a_folder
+        ),
     ] = None,
     standard: Annotated[
         bool, typer.Option("--standard", help="The standard load test: all four modes, no URL.")
@@ -134,7 +136,10 @@ def bench(
     plan = None
     settings: dict[str, object] = {"arrivals": arrivals.value}
     if arrivals is not Arrivals.CLOSED:
-        plan = _plan(arrivals, trace, texts, rate=rate, n=requests, seed=seed, shape=burstiness)
+        try:
+            plan = _plan(arrivals, trace, texts, rate=rate, n=requests, seed=seed, shape=burstiness)
+        except (OSError, ValueError) as error:
+            raise typer.BadParameter(str(error)) from error
         requests = len(plan.sentences)
         settings |= {"rate": rate, "seed": seed}
     if arrivals is Arrivals.GAMMA:
@@ -191,7 +196,7 @@ def _bench_standard(
             out=out,
             with_replay=standard,
             with_sweep=sweep,
-            trace=trace or runner.STANDARD_LOAD,
+            trace=trace or STANDARD_LOAD,
             say=typer.echo,
         )
     except (OSError, ValueError, RuntimeError) as error:
@@ -267,7 +272,11 @@ def _plan(
 
 
 def _read_lines(path: Path) -> tuple[str, ...]:
-    lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(str(error)) from error
+    lines = (line.strip() for line in text.splitlines())
     if not (kept := tuple(line for line in lines if line)):
         raise typer.BadParameter(f"{path.name} has no sentences")
     return kept

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from miniserve.cli import fail, with_settings
+from miniserve.cli import announce, fail, with_settings
 from miniserve.model.config import CheckpointError, read_config
 from miniserve.portal import accounts
 from miniserve.portal.application import build_portal, make_session_secret
@@ -40,9 +40,7 @@ def _portal(settings: PortalSettings) -> None:
         typer.echo(
             f"miniserve: first run. Sign in as admin with the one-time password {made}", err=True
         )
-    host, port = listener.getsockname()[:2]
-    host = f"[{host}]" if ":" in host else host
-    typer.echo(f"miniserve: portal on http://{host}:{port} (docs at /docs)", err=True)
+    announce("portal", listener)
     raise typer.Exit(run(build_portal(settings, open_client), settings, listener))
 
 

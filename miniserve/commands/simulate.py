@@ -30,7 +30,7 @@ LengthsFile = Annotated[
 ]
 
 
-def _in_a_folder(path: Path | None) -> Path | None:
+def in_a_folder(path: Path | None) -> Path | None:
     """Refuse a file that cannot be made, before the work is done and not after it."""
     if path is not None and not path.parent.is_dir():
         raise typer.BadParameter(f"there is no folder {path.parent}")
@@ -44,7 +44,7 @@ JsonFile = Annotated[
         help="Write the numbers here.",
         dir_okay=False,
         writable=True,
-        callback=_in_a_folder,
+        callback=in_a_folder,
     ),
 ]
 

@@ -82,7 +82,9 @@ def summary(
     # The stamp of a dropped request is when it was given up: it belongs to the span, not the count.
     achieved_rps = _rate([r.sent for r in records]) * _ratio(len(lags), len(records))
     met = None if slo_s is None else int(np.count_nonzero(took <= slo_s))
-    reason = _objection(lag, offered_rps, achieved_rps, len(records) - len(lags), limits)
+    reason = "no request was measured"
+    if records:
+        reason = _objection(lag, offered_rps, achieved_rps, len(records) - len(lags), limits)
     return Summary(
         offered=len(records),
         answered=took.size,

@@ -17,7 +17,11 @@ from miniserve.latency import Floats
 
 
 def poisson(rate: float, n: int, seed: int) -> Floats:
-    """Return `n` offsets (seconds) of a Poisson process with `rate` arrivals per second."""
+    """Return `n` offsets (seconds) of a Poisson process with `rate` arrivals per second.
+
+    Raises:
+        ValueError: `rate` is not above 0 and finite, `n` is negative, or `seed` is.
+    """
     return gamma(rate, n, seed, burstiness=1.0)
 
 
@@ -26,6 +30,9 @@ def gamma(rate: float, n: int, seed: int, burstiness: float) -> Floats:
 
     `burstiness` is the shape of the distribution: 1 is Poisson, less comes in clumps, more is
     steadier. The gaps' coefficient of variation is 1/√burstiness.
+
+    Raises:
+        ValueError: `rate` or `burstiness` is not above 0 and finite, `n` is negative, or `seed` is.
     """
     _check(rate, n)
     if not (math.isfinite(burstiness) and burstiness > 0):
@@ -35,13 +42,20 @@ def gamma(rate: float, n: int, seed: int, burstiness: float) -> Floats:
 
 
 def constant(rate: float, n: int) -> Floats:
-    """Return `n` offsets (seconds), one every 1/`rate`."""
+    """Return `n` offsets (seconds), one every 1/`rate`.
+
+    Raises:
+        ValueError: `rate` is not above 0 and finite, or `n` is negative.
+    """
     _check(rate, n)
     return np.arange(1, n + 1, dtype=np.float64) / rate
 
 
 def replay(path: str | Path) -> Floats:
-    """Return the offsets (seconds) of a saved trace, as they are in the file."""
+    """Return the offsets (seconds) of a saved trace, as they are in the file.
+
+    Raises what `Trace.load` raises.
+    """
     return Trace.load(path).offsets
 
 
@@ -64,7 +78,11 @@ class Trace:
 
     @classmethod
     def of(cls, offsets: Floats, sentences: Sequence[str]) -> "Trace":
-        """Pair a schedule with sentences, which are taken in turn, again and again."""
+        """Pair a schedule with sentences, which are taken in turn, again and again.
+
+        Raises:
+            ValueError: there is no sentence.
+        """
         if not sentences:
             raise ValueError("a trace needs at least one sentence")
         return cls(offsets, tuple(sentences[i % len(sentences)] for i in range(len(offsets))))
@@ -74,6 +92,9 @@ class Trace:
 
         For a trace with a mean gap of one second that is `rate` requests per second. One factor
         for all gaps leaves their distribution alone.
+
+        Raises:
+            ValueError: `rate` is not above 0 and finite.
         """
         _check(rate, len(self.sentences))
         return Trace(self.offsets / rate, self.sentences)
@@ -87,7 +108,12 @@ class Trace:
 
     @classmethod
     def load(cls, path: str | Path) -> "Trace":
-        """Read what `save` wrote. Raises ValueError, with the line, on anything else."""
+        """Read what `save` wrote.
+
+        Raises:
+            OSError: the file cannot be read.
+            ValueError: it holds something else; where that can be told, with the line.
+        """
         offsets, sentences = [], []
         with Path(path).open(encoding="utf-8") as file:
             for number, line in enumerate(file, 1):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import math
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -52,18 +53,20 @@ class TokenBuckets:
         self.burst = burst
         self._max_keys = max_keys
         self._clock = clock
+        self._lock = threading.Lock()
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # tokens, at what time
 
     def take(self, key: str) -> float:
-        """Take one token; 0.0 if there was one, else the seconds until there is."""
-        now = self._clock()
-        tokens, since = self._buckets.pop(key, (float(self.burst), now))
-        tokens = min(float(self.burst), tokens + (now - since) * self.rate)
-        wait_s = 0.0 if tokens >= 1.0 else (1.0 - tokens) / self.rate
-        self._buckets[key] = (tokens - 1.0 if wait_s == 0.0 else tokens, now)
-        if len(self._buckets) > self._max_keys:
-            self._buckets.popitem(last=False)
-        return wait_s
+        """Take one token; 0.0 if there was one, else the seconds until there is. Thread-safe."""
+        with self._lock:
+            now = self._clock()
+            tokens, since = self._buckets.pop(key, (float(self.burst), now))
+            tokens = min(float(self.burst), tokens + (now - since) * self.rate)
+            wait_s = 0.0 if tokens >= 1.0 else (1.0 - tokens) / self.rate
+            self._buckets[key] = (tokens - 1.0 if wait_s == 0.0 else tokens, now)
+            if len(self._buckets) > self._max_keys:
+                self._buckets.popitem(last=False)
+            return wait_s
 
     def __len__(self) -> int:
         return len(self._buckets)
@@ -71,10 +74,16 @@ class TokenBuckets:
 
 def client_key(scope: Scope) -> str:
     """Who sends: the address; of IPv6 the network of 64 bits, which one customer is given."""
-    host = scope["client"][0] if scope.get("client") else "unknown"
-    if ":" not in host:
-        return str(host)
-    return str(ipaddress.ip_network(f"{host.partition('%')[0]}/64", strict=False))
+    host = str(scope["client"][0]) if scope.get("client") else ""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:  # a socket without addresses, or what a proxy let through
+        return "unknown"
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    if address.ipv4_mapped:  # how a socket for both kinds shows IPv4
+        return str(address.ipv4_mapped)
+    return str(ipaddress.ip_network((address, 64), strict=False))
 
 
 class RateLimit:

@@ -18,6 +18,10 @@ class CheckpointError(Exception):
         self.path = path
         self.problem = problem
 
+    def __reduce__(self) -> tuple[type[CheckpointError], tuple[Path, str]]:
+        """Survive the way from the engine's process; an exception is pickled by its message."""
+        return type(self), (self.path, self.problem)
+
 
 @dataclass(frozen=True)
 class LlamaConfig:

@@ -28,7 +28,9 @@ class PortalSettings(Settings):
         default=8 * 3600, ge=60, description="How long one sign-in lasts."
     )
     sign_in_interval_s: float = Field(
-        default=10.0, gt=0, description="After a few wrong passwords: time until the next try."
+        default=10.0,
+        gt=0,
+        description="After a few tries of a password, right or wrong: time until the next one.",
     )
 
     def split_vault_keys(self) -> list[str]:

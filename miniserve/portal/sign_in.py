@@ -38,9 +38,7 @@ def sign_in_router() -> APIRouter:
     def sign_in_sent(
         request: Request, db: DbSession, name: Field = "", password: Field = ""
     ) -> Response:
-        tries = request.app.state.portal.sign_in_tries
-        if tries.take(f"{client_key(request.scope)} {name.lower()}") > 0.0:
-            raise Refused(RATE_LIMITED, "There were too many tries to sign in. Please wait.")
+        _count_try(request, name)
         student = accounts.authenticate(db, name, password)
         if student is None:
             error = "No account has this name and password."
@@ -69,7 +67,7 @@ def sign_in_router() -> APIRouter:
     @router.post(
         "/password",
         summary="Change the password",
-        responses=problems.responses([NOT_SIGNED_IN, CSRF_FAILED]),
+        responses=problems.responses([NOT_SIGNED_IN, CSRF_FAILED, RATE_LIMITED]),
     )
     def password_sent(
         request: Request,
@@ -78,6 +76,7 @@ def sign_in_router() -> APIRouter:
         old: Field = "",
         new: Field = "",
     ) -> Response:
+        _count_try(request, student.name)  # a stolen session must not find out the password
         error = ""
         if accounts.authenticate(db, student.name, old) is None:
             error = "The present password is another one."
@@ -96,3 +95,14 @@ def sign_in_router() -> APIRouter:
         return RedirectResponse("/", 303)
 
     return router
+
+
+def _count_try(request: Request, name: str) -> None:
+    """Count one try of the password of the account `name`, by whoever sends this request.
+
+    Raises:
+        Refused: there were too many of late.
+    """
+    tries = request.app.state.portal.sign_in_tries
+    if tries.take(f"{client_key(request.scope)} {name.lower()}") > 0.0:
+        raise Refused(RATE_LIMITED, "There were too many tries of a password. Please wait.")

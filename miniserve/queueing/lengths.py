@@ -120,7 +120,12 @@ class Lengths:
 
     @classmethod
     def load(cls, path: Path) -> Lengths:
-        """Read what `save` wrote. Raises ValueError on anything else."""
+        """Read what `save` wrote.
+
+        Raises:
+            OSError: the file cannot be read.
+            ValueError: it holds something else.
+        """
         try:
             rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
             return cls({(int(p), int(n)): int(k) for p, n, k in rows})

@@ -100,6 +100,10 @@ def run_fleet(
 
     A request that arrives at the very moment at which a step ends is there before the next is
     scheduled. Memory: what is in flight, and three numbers a request.
+
+    Raises:
+        RuntimeError: a scheduler left requests waiting, and said neither what to compute nor when
+            to ask again.
     """
     replicas = [_Replica(scheduler) for scheduler in schedulers]
     in_flight = [0] * len(replicas)
@@ -130,6 +134,8 @@ def run_fleet(
             _start(replica, i, now, cost, events)
         elif replica.step is None and replica.alarm <= now:
             _start(replica, i, now, cost, events)
+    if any(in_flight):
+        raise RuntimeError("a scheduler computes nothing although requests wait")
     return FleetResult(samples, now, [replica.busy_s / now if now else 0.0 for replica in replicas])
 
 

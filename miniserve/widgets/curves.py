@@ -106,8 +106,9 @@ def ms(seconds: float) -> str:
     return f"{value:.1f} ms" if value < 9.95 else f"{value:.0f} ms"
 
 
-_BORDERS = {"live": "solid", "before": "solid", "pinned": "dashed", "preview": "dotted"}
-_MODE_BORDERS = {"dot": "dotted", "dash": "dashed", "dashdot": "dashed"}
+_ROLE_DASHES = {"live": "solid", "before": "solid", "pinned": "dash", "preview": "dot"}
+_DASHES = {"dot": "3 3", "dash": "8 4", "dashdot": "9 3 3 3"}
+"""Lengths of line and gap, as SVG takes them."""
 
 
 def curve_table(curves: Sequence[Curve]) -> str:
@@ -127,12 +128,12 @@ def curve_table(curves: Sequence[Curve]) -> str:
 
 @functools.lru_cache(maxsize=32)
 def _row(curve: Curve) -> str:
-    dash = MODE_DASHES.get(curve.mode, "solid")
-    line = _BORDERS.get(curve.role) or _MODE_BORDERS.get(dash, "solid")
+    dash = _ROLE_DASHES.get(curve.role) or MODE_DASHES.get(curve.mode, "solid")
     width = 1.5 if curve.role == "before" else 3
     chip = (
-        f"<span class='miniserve-chip' style='border-top:{width}px {line} "
-        f"{curve.drawn_colour}'></span>"
+        "<svg class='miniserve-chip' width='27' height='4' aria-hidden='true'>"
+        f"<path d='M0 2H27' stroke='{curve.drawn_colour}' stroke-width='{width}' "
+        f"stroke-dasharray='{_DASHES.get(dash, 'none')}'/></svg>"
     )
     badge = f"<b>{html.escape(curve.badge)}</b> " if curve.badge else ""
     cells = "".join(_percentile_cell(curve.percentile(q)) for q in QUANTILES)

@@ -16,6 +16,9 @@ from miniserve.widgets.palette import LINE_COLOURS, MODE_COLOURS
 
 Style = Literal["theory", "measured", "points", "line"]
 
+CROWDED = 100
+"""With more points than this, marks are small and have no rim: rims would hide their neighbours."""
+
 
 @dataclass(frozen=True)
 class Line:
@@ -54,7 +57,11 @@ def line_trace(line: Line, colour: str) -> Spec:
         "name": line.label,
         "x": np.asarray(line.x, dtype=np.float64),
         "y": np.asarray(line.y, dtype=np.float64),
-        "marker": {"color": colour, "size": 9, "line": {"width": 1, "color": "white"}},
+        "marker": (
+            {"color": colour, "size": 5}
+            if len(line.x) > CROWDED
+            else {"color": colour, "size": 9, "line": {"width": 1, "color": "white"}}
+        ),
         "hovertemplate": f"{line.label}<br>%{{x:.4g}}: %{{y:.4g}}<extra></extra>",
         **shapes[line.style],
     }

@@ -1,4 +1,8 @@
-"""The panel of the chapters: sliders on a running server, and the latency CDF that they move."""
+"""The panel of the chapters: sliders on a running server, and the latency CDF that they move.
+
+One class, longer than most: what it knows of servers is in `session`, what it draws in `load_view`,
+and the rest is which control does what in which state.
+"""
 
 from __future__ import annotations
 
@@ -238,13 +242,15 @@ class LoadPanel(LivePanel):
     def _words(self, live: Curve | None) -> tuple[str, bool]:
         session = self._session
         if session.errors:
-            return f"The load has ended: {'; '.join(session.errors)}", True
+            return "; ".join(session.errors), True
         if session.settling:
             return f"{session.settling} requests of the old setting are still on their way.", False
         if self._doubt:
             return f"Read this curve with care: {self._doubt}.", True
         if session.running:
-            return "Running: move a slider, and the running server follows.", False
+            nothing = "nothing that was sent under this setting is answered yet"
+            words = nothing if live is None else "move a slider, and the running server follows"
+            return f"Running: {words}.", False
         if live is None:
             return "Press Run to send requests. The dotted curve is computed, not measured.", False
         return "Stopped.", False

@@ -1,7 +1,8 @@
 """A load on one of several servers, steered while it runs: the part of a panel without widgets.
 
 Its threads are those of `miniserve.loadtest.BackgroundLoad`. Everything here may be called from any
-thread and returns at once, but for `close`.
+thread and returns at once, but for `close`. Longer than most modules, because all that the threads
+share is in here.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from miniserve.client import EngineError
 from miniserve.latency import LatencyRecord
 from miniserve.loadtest import BackgroundLoad, Target
 from miniserve.widgets.controls import Setting
@@ -61,12 +63,14 @@ class Session:
         self._live: list[BackgroundLoad] = []
         self._stoppers: list[threading.Thread] = []
         self._errors: list[str] = []
+        self._refused = ""
         self._counter: Counter[str] = Counter()
         self._since = 0.0
         self._changed_at: float | None = None
         self._old_left = 0
         self._ends_at: float | None = None
         self._ended_at: float | None = None
+        self._probe_ended_at: float | None = None
         self.setting = Setting()
 
     @property
@@ -84,6 +88,8 @@ class Session:
     ) -> None:
         """Begin a run: for `n` requests, for so many seconds, or until `stop`.
 
+        If the server does not take the setting, nothing is sent, and `errors` says why.
+
         Raises RuntimeError if a server has not been started.
         """
         self.stop()
@@ -91,9 +97,11 @@ class Session:
         self._errors = []
         self._counter = counter = Counter[str]()
         self._since, self._changed_at = 0.0, None
-        self._ends_at, self._ended_at = seconds, None
+        self._ends_at, self._ended_at, self._probe_ended_at = seconds, None, None
         self.setting = setting
-        self._configure_server(setting)
+        self._load = self._probe = None
+        if not self._configure_server(setting):
+            return
         self._load = BackgroundLoad(
             url,
             self._sentences,
@@ -116,13 +124,18 @@ class Session:
             load.start()
 
     def apply(self, setting: Setting) -> None:
-        """Act on the running load and on the server at once; the curve begins afresh."""
-        before, self.setting = self.setting, setting
-        if self.running and setting.mode != before.mode:
-            self.start(setting)
+        """Act on the running load and on the server at once; the curve begins afresh.
+
+        Between runs `setting` stays that of the run whose records are kept. If the server does not
+        take the new setting, the load goes on under the old one, and `errors` says why.
+        """
+        if not self.running or self._load is None:
+            self._configure_server(setting)
             return
-        self._configure_server(setting)
-        if self.running and self._load is not None:
+        if setting.mode != self.setting.mode:
+            self.start(setting)
+        elif self._configure_server(setting):
+            self.setting = setting
             with self._lock:
                 self._changed_at = self._load.now()
                 self._old_left = self._load.in_flight
@@ -146,6 +159,8 @@ class Session:
         loads, self._live = self._live, []
         if self._load in loads and self._load is not None:
             self._ended_at = self._load.now()
+        if self._probe in loads and self._probe is not None:
+            self._probe_ended_at = self._probe.now()
         with self._lock:
             if self._changed_at is not None:
                 self._since, self._changed_at = self._changed_at, None
@@ -203,17 +218,21 @@ class Session:
 
     @property
     def probed(self) -> list[tuple[float, float]]:
-        """The probe's answers of late as (seconds ago, latency in seconds)."""
-        probe = self._probe
-        if probe is None or probe not in self._live:
+        """The probe's answers of late as (seconds ago, latency in seconds); it stops with the load.
+
+        A probe that was still in flight when the load stopped is left out.
+        """
+        probe, end = self._probe, self._probe_ended_at
+        if probe is None:
             return []
-        now = probe.now()
-        return [(now - r.done, r.latency) for r in probe.records if r.done is not None]
+        now = probe.now() if end is None else end
+        answered = [(now - r.done, r.latency) for r in probe.records if r.done is not None]
+        return [(ago, took) for ago, took in answered if ago >= 0]
 
     @property
     def errors(self) -> list[str]:
-        """What went wrong with the load itself, in words."""
-        return list(self._errors)
+        """What went wrong with the load itself, or with the setting of the server, in words."""
+        return [self._refused, *self._errors] if self._refused else list(self._errors)
 
     def _count(self, counter: Counter[str], record: LatencyRecord) -> None:
         """Called in the load's thread as each request ends."""
@@ -222,13 +241,19 @@ class Session:
             if self._changed_at is not None and record.intended < self._changed_at:
                 self._old_left -= 1
 
-    def _configure_server(self, setting: Setting) -> None:
+    def _configure_server(self, setting: Setting) -> bool:
+        """Hand the setting to the server; return whether it took it, and keep in words why not."""
+        self._refused = ""
         configure = self._configure.get(setting.mode)
         if configure is not None and setting.server_changes:
-            configure(**setting.server_changes)
+            try:
+                configure(**setting.server_changes)
+            except (EngineError, ValueError) as error:
+                self._refused = f"The server did not take the setting: {error}"
+        return not self._refused
 
     def _end(self, load: BackgroundLoad) -> None:
         try:
             load.stop()
         except Exception as error:
-            self._errors.append(f"{type(error).__name__}: {error}")
+            self._errors.append(f"The load has ended: {type(error).__name__}: {error}")

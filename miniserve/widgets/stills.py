@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from miniserve.widgets.curves import QUANTILES, Curve, ms
 from miniserve.widgets.figures import LATENCY_RANGE_MS
-from miniserve.widgets.lines import Line, line_colours
+from miniserve.widgets.lines import CROWDED, Line, line_colours
 from miniserve.widgets.palette import MODE_DASHES, TEXT
 
 _LINE_STYLES = {"solid": "-", "dash": "--", "dot": ":", "dashdot": "-."}
@@ -116,7 +116,15 @@ def lines_still(
     figure, axes = blank()
     styles = {"theory": "--", "measured": "o-", "points": "o", "line": "-"}
     for line, colour in zip(lines, line_colours(lines), strict=True):
-        axes.plot(line.x, line.y, styles[line.style], color=colour, label=line.label, linewidth=2)
+        axes.plot(
+            line.x,
+            line.y,
+            styles[line.style],
+            color=colour,
+            label=line.label,
+            linewidth=2,
+            markersize=3 if len(line.x) > CROWDED else 6,
+        )
         if line.low is not None and line.high is not None:
             axes.vlines(line.x, line.low, line.high, color=colour, linewidth=1.5)
     if log_y:

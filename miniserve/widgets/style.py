@@ -32,7 +32,7 @@ STYLE = """<style>
 .miniserve-table thead th { color: var(--soft); font-weight: 400; }
 .miniserve-table tbody tr { border-top: 1px solid var(--line); background: none !important; }
 .miniserve-table .miniserve-faint { color: var(--soft); }
-.miniserve-chip { display: inline-block; width: 26px; margin-right: 8px; vertical-align: middle; }
+.miniserve-chip { margin-right: 8px; vertical-align: middle; }
 .miniserve-answer { font-size: 16px; margin: 6px 0 2px; }
 .miniserve-old { color: var(--soft); text-decoration: line-through; }
 .miniserve-new { font-weight: 700; text-decoration: underline; text-decoration-thickness: 3px;

@@ -57,7 +57,7 @@ class Track:
             ):
                 longest[block.request_id] = index
         return [
-            block.request_id if longest.get(block.request_id) == index else ""
+            _short(block.request_id) if longest.get(block.request_id) == index else ""
             for index, block in enumerate(self.blocks)
         ]
 
@@ -79,8 +79,12 @@ def make_tracks(
     x: XAxis,
     infos: Mapping[str, RequestInfo] | None = None,
 ) -> list[Track]:
-    """Prepare traces for drawing; the same request has the same colour in all of them."""
+    """Prepare traces for drawing; the same request has the same colour in all of them.
+
+    All have as many slots: where one of them uses fewer, the others stay empty.
+    """
     blocks = {label: segments(records) for label, records in traces.items()}
+    num_slots = 1 + max((b.slot for some in blocks.values() for b in some), default=0)
     numbers = colour_numbers(*blocks.values())
     origins = _origins(traces)
     tracks = []
@@ -98,7 +102,7 @@ def make_tracks(
                 ends=[_right(block, x, origin) for block in blocks[label]],
                 colours=[_colour(block, numbers) for block in blocks[label]],
                 hover=[hover_text(b, first_starts[b.request_id], infos) for b in blocks[label]],
-                num_slots=1 + max((block.slot for block in blocks[label]), default=0),
+                num_slots=num_slots,
                 origin=origin,
                 x=x,
             )
@@ -206,6 +210,11 @@ def _origins(traces: Mapping[str, Sequence[StepRecord]]) -> dict[str, float]:
     together = max(start for start, _ in spans.values()) < min(end for _, end in spans.values())
     first = min(start for start, _ in spans.values())
     return {label: first if together or label not in spans else spans[label][0] for label in traces}
+
+
+def _short(request_id: str) -> str:
+    """A name that fits into a block: a live server's ids have 32 digits, of which six will do."""
+    return request_id if len(request_id) <= 16 else request_id[:6]
 
 
 def _left(block: Segment, x: XAxis, origin: float) -> float:

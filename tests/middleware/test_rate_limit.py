@@ -101,6 +101,16 @@ def test_a_client_is_an_address_or_an_ipv6_network() -> None:
     assert client_key(scope_for(client=None)) == "unknown"
 
 
+def test_a_socket_for_both_kinds_of_addresses_keeps_ipv4_clients_apart() -> None:
+    assert client_key(scope_for(client=("::ffff:10.0.0.7", 1))) == "10.0.0.7"
+    assert client_key(scope_for(client=("::ffff:10.0.0.8", 1))) == "10.0.0.8"
+
+
+@pytest.mark.parametrize("host", ["", "a:b", "not an address", "1.2.3.4.5", "::1::"])
+def test_what_is_no_address_is_one_client(host: str) -> None:
+    assert client_key(scope_for(client=(host, 1))) == "unknown"
+
+
 async def test_too_many_requests_get_429_and_the_application_is_not_called() -> None:
     clock, inner = Clock(), Inner()
     layer = RateLimit(inner, TokenBuckets(rate=0.4, burst=2, clock=clock))

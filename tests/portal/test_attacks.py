@@ -155,6 +155,14 @@ async def test_guessing_is_slowed_down(portal: RunningPortal) -> None:
     assert (await guesser.sign_in("ben")).status_code == 303, "another account is not held up"
 
 
+async def test_guessing_with_a_stolen_session_is_slowed_down(portal: RunningPortal) -> None:
+    thief = await portal.signed_in("ana")
+    guesses = [{"old": f"guess {n}", "new": "another password"} for n in range(6)]
+    statuses = [(await thief.send("/password", **guess)).status_code for guess in guesses]
+    assert statuses == [422] * 4 + [429] * 2, "signing in was a try, too"
+    assert (await portal.visitor().sign_in("ana", "guess")).status_code == 429
+
+
 async def test_names_cannot_be_found_out(portal: RunningPortal) -> None:
     visitor = portal.visitor()
     known, unknown = await visitor.sign_in("ana", "wrong"), await visitor.sign_in("eva", "wrong")

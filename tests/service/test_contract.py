@@ -68,7 +68,11 @@ def test_no_answer_is_a_server_error_or_outside_the_document(
     @hypothesis.given(case=schema[path][method.upper()].as_strategy(generation_mode=mode))
     @hypothesis.settings(max_examples=60 if method == "post" else 10, derandomize=True)
     def every(case: Any) -> None:
-        answer = case.call_and_validate(excluded_checks=STRICTER_THAN_THE_SCHEMA)
+        answer = case.call()
+        excluded = list(STRICTER_THAN_THE_SCHEMA)
+        if answer.status_code == 413:  # too long to be read, whatever else is wrong with it
+            excluded.append(checks.negative_data_rejection)
+        case.validate_response(answer, excluded_checks=excluded)
         codes.add(answer.status_code)
 
     try:

@@ -195,7 +195,8 @@ WRONG: dict[str, Callable[[Verb], tuple[str, ...]]] = {
 }
 
 
-WEIGHT = {"long": 3, "agreement": 3, "contrasts": 3, "contrasts_b": 3}  # files drawn more often than the others
+# Files drawn more often than the others.
+WEIGHT = {"long": 3, "agreement": 3, "contrasts": 3, "contrasts_b": 3}
 
 
 @cache

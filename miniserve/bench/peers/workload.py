@@ -9,10 +9,8 @@ from pathlib import Path
 from miniserve.loadtest import Trace
 from miniserve.model.checkpoint import read_tokenizer
 from miniserve.model.config import read_config
-from miniserve.paths import DATA_DIR, TUTOR_DIR
+from miniserve.paths import STANDARD_LOAD, TUTOR_DIR
 from miniserve.tutor import MAX_TOKENS, prompt_for
-
-STANDARD_LOAD = DATA_DIR / "standard_load.jsonl"
 
 
 @dataclass(frozen=True)
