@@ -57,7 +57,7 @@ bench-peers: setup ## this engine beside others that are installed (5 minutes; m
 CORPUS := $(BIN)/python data/build/make_corpus.py
 CACHE  := data/build/cache
 
-data: setup      ## make corpora and tutor again (about 10 hours of two cores; needs the train extra)
+data: setup      ## make corpora and tutor again (about 11 hours of two cores; needs the train extra)
 	$(BIN)/python -m pip install --editable '.[train]'
 	for n in 1 2 3 4 5 6; do \
 	  $(CORPUS) --train-examples 600000 --seed 80$$n --out $(CACHE)/v8-$$n || exit 1; done
@@ -65,7 +65,10 @@ data: setup      ## make corpora and tutor again (about 10 hours of two cores; n
 	$(BIN)/python data/build/train.py --precision float32 --threads 2
 	cp -r $(CACHE)/run/export $(CACHE)/first
 	$(BIN)/python data/build/train.py --recipe data/build/recipe_more.json --run $(CACHE)/run9 --precision float32 --threads 2
-	$(BIN)/python data/build/average.py $(CACHE)/first $(CACHE)/run9/export 0.55 data/tutor
+	$(BIN)/python data/build/average.py $(CACHE)/first $(CACHE)/run9/export 0.55 $(CACHE)/second
+	$(CORPUS) --train-examples 480000 --seed 1101 --out $(CACHE)/v11
+	$(BIN)/python data/build/train.py --recipe data/build/recipe_last.json --run $(CACHE)/run11 --precision float32 --threads 2
+	$(BIN)/python data/build/average.py $(CACHE)/second $(CACHE)/run11/export 0.8 data/tutor
 	$(BIN)/python data/build/make_golden.py
 	$(BIN)/python data/build/evaluate.py --kinds
 
