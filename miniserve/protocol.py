@@ -90,7 +90,9 @@ class BoundedHeads(HttpToolsProtocol):
         super().on_headers_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """The parser stopped: because of what it read, or because we said so."""
+        """The parser stopped: because of what it read, or because we said so. What a whole request
+        before it is to be answered with comes first, and is the last.
+        """
         if self._answering or self._head_bytes > MAX_HEAD_BYTES:
             self._refuse(HEAD_TOO_LARGE)
         else:
@@ -115,8 +117,9 @@ class BoundedHeads(HttpToolsProtocol):
 
     @property
     def _answering(self) -> bool:
-        """Whether the answer to a request before this one is still to be written."""
-        return self.cycle is not None and not self.cycle.response_complete
+        """Whether a request that came whole still waits for its answer."""
+        cycle = self.cycle
+        return cycle is not None and not cycle.more_body and not cycle.response_complete
 
     def _refuse(self, problem: Problem) -> None:
         """Answer, and close; where an answer is being made, let that be the connection's last."""

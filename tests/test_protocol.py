@@ -125,6 +125,12 @@ def test_a_request_before_a_bad_head_gets_its_answer(after: bytes) -> None:
     assert answer.endswith(b"/slow")
 
 
+def test_a_bad_body_is_a_400_at_once() -> None:
+    head = b"POST /slow HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert play([head + b"zz\r\nabc\r\n"]).startswith(b"HTTP/1.1 400 ")
+    assert play([head, b"zz\r\nabc\r\n"], pause_s=0.01).startswith(b"HTTP/1.1 400 ")
+
+
 def test_a_long_body_is_no_head() -> None:
     body = b"x" * (2 * MAX_HEAD_BYTES)
     request = b"POST /a HTTP/1.1\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
