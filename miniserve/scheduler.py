@@ -11,8 +11,9 @@ The cycle, once for each step::
     finished = scheduler.update(output, token_ids, now)
 
 Names and statuses are those of vLLM's V1 scheduler. Both policies stand in one module, longer than
-most, because the course is about the lines in which they differ. A policy of your own needs one
-method::
+most, because the course is about the lines in which they differ.
+
+A policy of your own needs one method::
 
     class OneAtATime(Scheduler):
         def schedule(self, now):
