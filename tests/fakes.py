@@ -4,7 +4,9 @@ app.
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import httpx
 from fastapi import FastAPI
@@ -20,6 +22,17 @@ from miniserve.client import (
 
 ANSWER = "He went to school.\nThe past tense of 'go' is the irregular form 'went'."
 TIMING = Timing(queue_s=0.001, prefill_s=0.002, decode_s=0.0345)
+
+
+def held_load(tutor: Any) -> tuple[threading.Event, Callable[[], Any]]:
+    """An event, and an `open_tutor` that gives `tutor` once the event is set."""
+    loading = threading.Event()
+
+    def open_tutor() -> Any:
+        loading.wait(10)
+        return tutor
+
+    return loading, open_tutor
 
 
 def completion(text: str = ANSWER, finish_reason: FinishReason = "stop") -> Completion:

@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import threading
 from typing import Any
 
 import pytest
@@ -10,7 +9,7 @@ import pytest
 from miniserve.client import EngineState, EngineUnavailable, PromptTooLong, StepFailed
 from miniserve.completion import Completion
 from miniserve.inline import BlockingClient
-from tests.fakes import TIMING, completion
+from tests.fakes import TIMING, completion, held_load
 
 pytestmark = pytest.mark.anyio
 
@@ -105,12 +104,7 @@ async def test_errors_of_the_model_are_typed() -> None:
 
 
 async def test_stopped_while_it_loads_it_is_not_ready_afterwards() -> None:
-    loading = threading.Event()
-
-    def slow() -> Any:
-        loading.wait(10)
-        return FakeTutor()
-
+    loading, slow = held_load(FakeTutor())
     client = BlockingClient(slow)
     starting = asyncio.create_task(client.start())
     await asyncio.sleep(0)

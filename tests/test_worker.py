@@ -17,7 +17,7 @@ from miniserve.client import (
 from miniserve.completion import Completion
 from miniserve.tutor import Tutor
 from miniserve.worker import WorkerClient
-from tests.fakes import TIMING, completion, until
+from tests.fakes import TIMING, completion, held_load, until
 
 pytestmark = pytest.mark.anyio
 
@@ -168,12 +168,7 @@ async def test_a_load_that_fails_says_why_and_leaves_no_thread() -> None:
 
 
 async def test_stopping_while_it_loads_ends_the_thread() -> None:
-    loading = threading.Event()
-
-    def slow() -> Any:
-        loading.wait(10)
-        return HeldTutor()
-
+    loading, slow = held_load(HeldTutor())
     client = WorkerClient(slow)
     starting = asyncio.create_task(client.start())
     await asyncio.sleep(0)
@@ -186,12 +181,7 @@ async def test_stopping_while_it_loads_ends_the_thread() -> None:
 
 
 async def test_stopped_while_it_loads_it_is_not_ready_afterwards() -> None:
-    loading = threading.Event()
-
-    def slow() -> Any:
-        loading.wait(10)
-        return HeldTutor()
-
+    loading, slow = held_load(HeldTutor())
     client = WorkerClient(slow)
     starting = asyncio.create_task(client.start())
     await asyncio.sleep(0)

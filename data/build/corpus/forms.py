@@ -31,6 +31,16 @@ NO_PASSIVE = frozenset(words("no_passive"))
 PASSIVE_BARE = frozenset(words("passive_bare"))
 
 
+SHORT_BE = {"am": "'m", "is": "'s", "are": "'re"}
+
+
+def be_form(subj: NP, past: bool) -> str:
+    """The form of *be* that agrees."""
+    if past:
+        return "was" if subj.num == "s" and subj.per != 2 else "were"
+    return "am" if subj.pron == "I" else "is" if subj.third else "are"
+
+
 class Retry(Exception):
     """The draw cannot carry the wanted error; draw again."""
 
@@ -95,15 +105,11 @@ class VerbForms(Subjects):
     # forms ---------------------------------------------------------------------------------------
     def be(self, subj: NP, past: bool, neg: bool = False, contract: bool = True) -> Token:
         """A form of *be* that agrees."""
-        if past:
-            right = "was" if subj.num == "s" and subj.per != 2 else "were"
-            wrong = "were" if right == "was" else "was"
-        elif subj.pron == "I":
-            right, wrong = "am", self.rng.choice(("is", "are", "is"))
-        elif subj.third:
-            right, wrong = "is", "are"
+        right = be_form(subj, past)
+        if right == "am":
+            wrong = self.rng.choice(("is", "are", "is"))
         else:
-            right, wrong = "are", "is"
+            wrong = {"was": "were", "were": "was", "is": "are", "are": "is"}[right]
         if neg and right != "am":
             right, wrong = right + "n't", wrong + "n't"
         w = W(right)
@@ -112,13 +118,13 @@ class VerbForms(Subjects):
                 raise Retry
             self.plant(w, wrong, "be", explain.be_agreement(subj, wrong, right))
         elif self.wants("past_marker") and past:
-            pres = "am" if subj.pron == "I" else "is" if subj.third else "are"
+            pres = be_form(subj, past=False)
             if neg and pres == "am":
                 raise Retry
             pres += "n't" if neg else ""
             self.plant(w, pres, "be", explain.past_marker(self.marker, pres, right))
         elif contract and not past and not neg and subj.pron and self.chance(0.45):
-            return {"am": "'m", "is": "'s", "are": "'re"}[right]
+            return SHORT_BE[right]
         return w
 
     def have(self, subj: NP, past: bool, neg: bool, contract: bool = True) -> Token:
@@ -242,13 +248,12 @@ class VerbForms(Subjects):
 
     def no_be(self, subj: NP, v: Verb, past: bool) -> tuple[W, W]:
         """I am agree: a form of *be* that is to go, and the verb in the tense that it showed."""
-        be = ("was" if subj.num == "s" and subj.per != 2 else "were") if past else ""
-        be = be or ("am" if subj.pron == "I" else "is" if subj.third else "are")
+        be = be_form(subj, past)
         right = v.past if past else v.s if subj.third else v.lemma
         extra = W("")
         self.plant(extra, be, v.lemma, explain.no_be(be, v.lemma, right))
         if not past and subj.pron and self.chance(0.3):
-            extra.wrong = {"am": "'m", "is": "'s", "are": "'re"}[be]
+            extra.wrong = SHORT_BE[be]
         return extra, W(right, v.lemma)
 
     def modal_to(self, modal: str, v: Verb) -> list[Token]:
