@@ -151,6 +151,8 @@ class _OpenAIRoute(APIRoute):
                 first = error.errors()[0]
                 if first["type"] == "json_invalid":  # its place is an offset, not a field
                     return ApiError(400, "The body is not JSON.").response()
+                if len(first["loc"]) == 1:  # the body as a whole
+                    return ApiError(400, f"The body is not valid: {first['msg']}.").response()
                 field = str(first["loc"][-1])
                 message = f"The field {field!r} is not valid: {first['msg']}."
                 return ApiError(400, message, param=field).response()

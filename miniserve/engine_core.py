@@ -18,16 +18,19 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from miniserve.completion import FinishReason, Timing
-from miniserve.scheduler import Request, RequestStatus, Scheduler, SchedulerOutput
+from miniserve.scheduler import (
+    SHORTEST_WAIT_S,
+    Request,
+    RequestStatus,
+    Scheduler,
+    SchedulerOutput,
+)
 from miniserve.trace import StepRecord, entries_of
 
 logger = logging.getLogger(__name__)
 
 #: How long a record may wait for an output to travel with: not every step wakes the event loop.
 _LONGEST_HOLD_S = 0.02
-
-#: A scheduler that asks to be called again at once, with nothing to compute, does not spin.
-_SHORTEST_WAIT_S = 1e-4
 
 _FINISH_REASONS: dict[RequestStatus, FinishReason] = {
     RequestStatus.FINISHED_STOPPED: "stop",
@@ -279,5 +282,5 @@ def run_loop(core: EngineCore, inbox: Inbox, deliver: Callable[[Delivery], None]
         elif wait_until is None:
             timeout_s = None
         else:
-            wait_s = max(_SHORTEST_WAIT_S, wait_until - core.clock())
+            wait_s = max(SHORTEST_WAIT_S, wait_until - core.clock())
             timeout_s = min(wait_s, threading.TIMEOUT_MAX)

@@ -93,7 +93,9 @@ class BoundedHeads(HttpToolsProtocol):
         """The parser stopped: because of what it read, or because we said so. What a whole request
         before it is to be answered with comes first, and is the last.
         """
-        if self._answering or self._head_bytes > MAX_HEAD_BYTES:
+        if self._answering:
+            self._close_after_answer()
+        elif self._head_bytes > MAX_HEAD_BYTES:
             self._refuse(HEAD_TOO_LARGE)
         else:
             self._end_head()
@@ -121,14 +123,20 @@ class BoundedHeads(HttpToolsProtocol):
         cycle = self.cycle
         return cycle is not None and not cycle.more_body and not cycle.response_complete
 
+    def _close_after_answer(self) -> None:
+        """Read no more; what is being answered is the connection's last."""
+        self._refused = True
+        self._end_head()
+        self.cycle.keep_alive = False
+
     def _refuse(self, problem: Problem) -> None:
-        """Answer, and close; where an answer is being made, let that be the connection's last."""
+        """Answer, and close."""
+        if self._answering:
+            self._close_after_answer()
+            return
         self._refused = True
         self._end_head()
         if self.transport.is_closing():
-            return
-        if self._answering:
-            self.cycle.keep_alive = False
             return
         body = bytes(problem.response().body)
         head = (

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from miniserve.scheduler import Request, Scheduler
+from miniserve.scheduler import SHORTEST_WAIT_S, Request, Scheduler
 from miniserve.stepcost import Cost
 from miniserve.trace import StepRecord, entries_of
 
@@ -18,9 +18,7 @@ OnRequest = Callable[[Request], None]
 #: Tokens that nobody looks at; a slice of it is quicker than a list made for each step.
 _TOKENS = [-1] * 4096
 
-
-#: As in the live loop: a scheduler that asks to be called again at once does not spin (seconds).
-_SHORTEST_WAIT_S = 1e-4
+#: In a row, before a run is given up.
 _MOST_IDLE = 1_000
 
 
@@ -96,7 +94,7 @@ def run(
                 raise RuntimeError("the scheduler computes nothing although requests wait")
             if moments:  # who asks to be called again at once does not stop the clock
                 moment = min(moments)
-                now = moment if moment > now else now + _SHORTEST_WAIT_S
+                now = moment if moment > now else now + SHORTEST_WAIT_S
             continue
         idle = 0
         num_tokens = sum(output.num_tokens)

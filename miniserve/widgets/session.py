@@ -92,8 +92,8 @@ class Session:
 
         Raises RuntimeError if a server has not been started.
         """
-        self.stop()
         url = url_of(self._servers[setting.mode])
+        self.stop()
         self._errors = []
         self._counter = counter = Counter[str]()
         self._since, self._changed_at = 0.0, None
@@ -133,7 +133,10 @@ class Session:
             self._configure_server(setting)
             return
         if setting.mode != self.setting.mode:
-            self.start(setting)
+            try:
+                self.start(setting)
+            except RuntimeError as error:  # the load stays where it is
+                self._refused = str(error)
         elif self._configure_server(setting):
             self.setting = setting
             with self._lock:

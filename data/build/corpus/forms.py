@@ -284,7 +284,7 @@ class VerbForms(Subjects):
         if self.wants("progressive"):
             if v.adjlike or v.lemma in NO_PROGRESSIVE:
                 raise Retry
-            bag = [v.s] * 2 + list(v.ing_wrong[:1]) * 8
+            bag = [v.s] * 2 + list(v.ing_wrong) * (8 // max(1, len(v.ing_wrong)))
             obj = bool(comp) and comp[0] in {"A", "the", "a", "OWN", "some", "NUM"}
             acts = obj and bool(subj.pron) and subj.pron != "it"
             if (

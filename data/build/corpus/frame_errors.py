@@ -89,6 +89,9 @@ class FrameErrors:
             g.plant(w, wrong, p.text, why)
         elif form.startswith("be-"):
             self.be_error(f, i, kind, w, low)
+        elif kind == "progressive" and form in {"pres", "pres3"}:
+            be = {"I": "am"}.get(f.pieces[i - 1].text, "is" if form == "pres3" else "are")
+            g.plant(w, f"{be} {p.text}", p.text, explain.no_be(be, p.text, right))
         else:
             if p.text == "be":
                 if form == "pp":
@@ -147,14 +150,15 @@ class FrameErrors:
         elif form == "past":
             g.marker = f.marker
             self.copy(w, g.simple(NP(["he"]) if g.chance(0.4) else NP(["they"], "p"), v, True))
-        elif form in {"pp", "ppp"}:
-            passive = form == "ppp"
+        elif form in {"pp", "ppp", "ppt"}:
+            passive = form != "pp"
             aux = self.before(f, i, BES if passive else HAVES, "")
             if not aux or aux in {"get", "gets", "got"}:
                 raise Retry
             if aux in {"'s", "'d"} and not passive:
                 aux = "has" if aux == "'s" else "had"
-            self.copy(w, g.participle(v, aux, ["the"] if obj else [], passive, False, nxt == "by"))
+            by = form == "ppt" or nxt == "by"
+            self.copy(w, g.participle(v, aux, ["the"] if obj else [], passive, False, by))
         elif form == "ing":
             aux = self.before(f, i, BES, "")
             if not aux or aux in {"get", "gets", "got", "be", "been"} or v.lemma in NO_PROGRESSIVE:

@@ -7,11 +7,12 @@ past marker.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from .forms import NO_BE
 from .inflect import Verb
 from .lexicon import Lexicon
 
@@ -23,6 +24,7 @@ KINDS = {
     "pp": ("participle_have", "misspelled_past"),
     "past": ("overregular_past", "misspelled_past", "doubled_past", "past_marker"),
     "ppp": ("participle_passive", "misspelled_past"),
+    "ppt": ("participle_passive", "misspelled_past"),  # of a thing that can do nothing itself
     "base-did": ("after_did",),
     "base-modal": ("after_modal",),
     "base-to": ("after_to",),
@@ -195,8 +197,30 @@ WRONG: dict[str, Callable[[Verb], tuple[str, ...]]] = {
 }
 
 
+def kinds_of(f: Frame, i: int, lex: Lexicon) -> Iterator[str]:
+    """The error kinds that the verb mark of piece i can carry."""
+    p = f.pieces[i]
+    for k in KINDS[p.form.partition(":")[0]]:
+        if k == "past_marker" and not (same_clause(f, i) or plain_past(f)):
+            continue
+        if p.text in lex.verbs and k in WRONG and not WRONG[k](lex.verbs[p.text]):
+            continue
+        yield k
+    if p.form in {"pres", "pres3"} and p.text in NO_BE and i and f.pieces[i - 1].text in PRONOUNS:
+        yield "progressive"  # I am agree
+
+
+PRONOUNS = frozenset(("I", "You", "We", "They", "He", "She", "It"))
+
 # Files drawn more often than the others.
-WEIGHT = {"long": 3, "agreement": 3, "contrasts": 3, "contrasts_b": 3}
+WEIGHT = {
+    "long": 3,
+    "agreement": 3,
+    "contrasts": 3,
+    "contrasts_b": 3,
+    "contrasts_c": 3,
+    "contrasts_d": 3,
+}
 
 
 @cache
@@ -212,11 +236,7 @@ def by_kind(lex: Lexicon) -> dict[str, list[tuple[Frame, int]]]:
             for i, p in enumerate(f.pieces):
                 if not p.form:
                     continue
-                for k in KINDS[p.form.partition(":")[0]]:
-                    if k == "past_marker" and not (same_clause(f, i) or plain_past(f)):
-                        continue
-                    if p.text in lex.verbs and k in WRONG and not WRONG[k](lex.verbs[p.text]):
-                        continue
+                for k in kinds_of(f, i, lex):
                     out.setdefault(k, []).extend([(f, i)] * WEIGHT.get(name, 1))
             out.setdefault("correct", []).extend([(f, -1)] * WEIGHT.get(name, 1))
     return out
@@ -234,4 +254,6 @@ def right_form(p: Piece, lex: Lexicon) -> str:
     v = lex.verbs[p.text]
     if form in {"have3", "do3"}:
         return v.s
-    return {"pres3": v.s, "past": v.past, "pp": v.pp, "ppp": v.pp, "ing": v.ing}.get(form, v.lemma)
+    return {"pres3": v.s, "past": v.past, "pp": v.pp, "ppp": v.pp, "ppt": v.pp, "ing": v.ing}.get(
+        form, v.lemma
+    )

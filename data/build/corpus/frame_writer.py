@@ -1,4 +1,4 @@
-"""Examples from frames: swapped nouns, now and then other verbs, and at most one error."""
+"""Examples from frames: swapped nouns, now and then other verbs, and errors."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from . import explain
 from .forms import Retry
 from .frame_changes import SUBJECTS, FrameChanges
 from .frame_errors import BES, DOS, HAVES, MODALS
-from .frame_parser import Frame, by_kind, right_form
+from .frame_parser import Frame, by_kind, kinds_of, right_form, same_clause
 from .sentence import Err, Example, Style, Token, W, render
+
+TWO_SHARE = 0.3  # of the examples with an error; only where another verb can carry one
 
 
 class FrameWriter(FrameChanges):
@@ -27,16 +29,19 @@ class FrameWriter(FrameChanges):
         g.err, g.want, g.marker, g.far = None, kind, "", 0.0
         f, at = self.introduced(*self.joined(*self.marked(f, at, kind)))
         f = self.other_verbs(f)
+        also, other = self.second(f, at) if kind != "correct" and g.chance(TWO_SHARE) else (-1, "")
+        errs: list[Err] = []
         toks: list[Token] = []
         for i, p in enumerate(f.pieces):
             tok: Token
             if p.form:
                 w = W(right_form(p, g.lex))
-                if i == at:
+                if i in {at, also}:
                     try:
-                        g.err = self.error(f, i, kind, w)
+                        errs.append(self.error(f, i, kind if i == at else other, w))
                     except Retry:
-                        return None
+                        if i == at:
+                            return None
                     if w.right[0].isupper() and w.wrong:
                         w.wrong = w.wrong[0].upper() + w.wrong[1:]
                 tok = w
@@ -83,10 +88,27 @@ class FrameWriter(FrameChanges):
         if not 3 <= len(wrong.split()) <= 26 or len(wrong) > 190:
             return None
         lemma = next((p.text for p in f.pieces if p.form), "be")
-        err = g.err or Err("correct", lemma, explain.NO_CHANGE)
-        if kind != "correct" and err.kind == "correct":
-            return None
-        return Example(wrong, right, err.why, err.kind, err.lemma, ["frame"])
+        if not errs:
+            errs = [Err("correct", lemma, explain.NO_CHANGE)]
+            if kind != "correct":
+                return None
+        first = next(e for e in errs if e.kind == kind)
+        why = " ".join(dict.fromkeys(e.why for e in errs))
+        tags = ["frame", "two"] if len(errs) > 1 else ["frame"]
+        if len(errs) > 1 and len(wrong.split()) > 18:
+            return None  # the explanations of both must fit into an answer
+        return Example(wrong, right, why, kind, first.lemma, tags)
+
+    def second(self, f: Frame, at: int) -> tuple[int, str]:
+        """Another piece that can carry an error, and its kind; (-1, "") where there is none."""
+        open_to = [
+            (i, k)
+            for i, p in enumerate(f.pieces)
+            if p.form and i != at
+            for k in kinds_of(f, i, self.g.lex)
+            if k != "past_marker" or same_clause(f, i)
+        ]
+        return self.g.rng.choice(open_to) if open_to else (-1, "")
 
     @staticmethod
     def asks(f: Frame) -> bool:
