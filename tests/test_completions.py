@@ -100,8 +100,8 @@ async def test_a_timeout_is_a_504_and_aborts() -> None:
     assert fake.cancelled == [PROMPT]
 
 
-@pytest.mark.parametrize("body", [b"\xff{", b'{"model": "tutor", "prompt": }'])
-async def test_a_body_that_is_not_json(body: bytes) -> None:
+@pytest.mark.parametrize("body", [b"\xff{", b'{"model": "tutor", "prompt": }', b"[1]", b'"He go"'])
+async def test_a_body_that_is_no_json_object(body: bytes) -> None:
     async with service(FakeClient()) as client:
         headers = {"content-type": "application/json"}
         answer = await client.post("/v1/completions", content=body, headers=headers)

@@ -315,6 +315,21 @@ async def test_modes_send_the_load_to_their_own_server(server: FakeServing) -> N
         panel.close()
 
 
+async def test_a_mode_whose_server_does_not_run_is_said_and_the_load_goes_on(
+    server: FakeServing,
+) -> None:
+    with FakeServing() as other:
+        panel = LoadPanel({"sync": server, "async": other}, SENTENCES, rate=(5, 100, 50))
+    panel.run()
+    panel.set(mode="async")
+    await until(lambda: "not running" in panel._view.notice.widget.value)
+    before = panel.results().counts.answered
+    await until(lambda: panel.results().counts.answered > before)
+    assert panel.results().setting.mode == "sync"
+    panel.stop()
+    await asyncio.to_thread(panel.close)
+
+
 async def test_a_preview_is_computed_again_when_a_slider_moves(server: FakeServing) -> None:
     asked: list[Setting] = []
 

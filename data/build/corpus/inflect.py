@@ -213,7 +213,7 @@ def regular(base: str, past: str, s: str, ing: str, shaky: bool, real: frozenset
         if shaky
         else tuple(x for x in _wrong_past_regular(base, past) if x == "planed" or x not in real)
     )
-    ingw = () if shaky else tuple(x for x in _wrong_ing(base, ing) if x not in real)
+    ingw = () if shaky else tuple(x for x in _wrong_ing(base, ing) if x not in real | REAL_WORDS)
     return Verb(
         base,
         s,
