@@ -54,21 +54,26 @@ bench: setup     ## measure the engine (6 minutes), then the standard load test 
 bench-peers: setup ## this engine beside others that are installed (5 minutes; miniserve/bench/peers says how)
 	$(BIN)/python -m miniserve.bench.peers $(ARGS)
 
-CORPUS := $(BIN)/python data/build/make_corpus.py
-CACHE  := data/build/cache
+CORPUS  := $(BIN)/python data/build/make_corpus.py
+CACHE   := data/build/cache
+TRAIN   := $(BIN)/python data/build/train.py --precision float32 --threads 2
+AVERAGE := $(BIN)/python data/build/average.py
 
-data: setup      ## make corpora and tutor again (about 11 hours of two cores; needs the train extra)
+data: setup      ## make corpora and tutor again (about 12 hours of two cores; needs the train extra)
 	$(BIN)/python -m pip install --editable '.[train]'
 	for n in 1 2 3 4 5 6; do \
 	  $(CORPUS) --train-examples 600000 --seed 80$$n --out $(CACHE)/v8-$$n || exit 1; done
 	$(CORPUS) --train-examples 160000 --seed 901 --out $(CACHE)/v9
-	$(BIN)/python data/build/train.py --precision float32 --threads 2
-	cp -r $(CACHE)/run/export $(CACHE)/first
-	$(BIN)/python data/build/train.py --recipe data/build/recipe_more.json --run $(CACHE)/run9 --precision float32 --threads 2
-	$(BIN)/python data/build/average.py $(CACHE)/first $(CACHE)/run9/export 0.55 $(CACHE)/second
 	$(CORPUS) --train-examples 480000 --seed 1101 --out $(CACHE)/v11
-	$(BIN)/python data/build/train.py --recipe data/build/recipe_last.json --run $(CACHE)/run11 --precision float32 --threads 2
-	$(BIN)/python data/build/average.py $(CACHE)/second $(CACHE)/run11/export 0.8 data/tutor
+	$(CORPUS) --train-examples 400000 --seed 1201 --out $(CACHE)/v12
+	$(TRAIN) --recipe data/build/recipes/part1.json --run $(CACHE)/run
+	cp -r $(CACHE)/run/export $(CACHE)/first
+	$(TRAIN) --recipe data/build/recipes/part2.json --run $(CACHE)/run9
+	$(AVERAGE) $(CACHE)/first $(CACHE)/run9/export 0.55 $(CACHE)/second
+	$(TRAIN) --recipe data/build/recipes/part3.json --run $(CACHE)/run11
+	$(AVERAGE) $(CACHE)/second $(CACHE)/run11/export 0.8 $(CACHE)/third
+	$(TRAIN) --recipe data/build/recipes/part4.json --run $(CACHE)/run12
+	$(AVERAGE) $(CACHE)/third $(CACHE)/run12/export 0.8 data/tutor
 	$(BIN)/python data/build/make_golden.py
 	$(BIN)/python data/build/evaluate.py --kinds
 

@@ -287,7 +287,7 @@ def train(run: Run, save_every: int) -> bool:
 def main() -> int:
     """The command line; exit status 3 when the run was stopped before its end."""
     parser = argparse.ArgumentParser(description="Train the tutor; start again to go on.")
-    parser.add_argument("--recipe", type=Path, default=BUILD / "recipe.json")
+    parser.add_argument("--recipe", type=Path, default=BUILD / "recipes" / "part1.json")
     parser.add_argument("--corpora", type=Path, default=BUILD / "cache", help="corpus folder")
     parser.add_argument("--run", type=Path, default=BUILD / "cache" / "run", help="state, exports")
     parser.add_argument("--threads", type=int, default=1)
