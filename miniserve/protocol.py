@@ -2,8 +2,9 @@
 
 uvicorn waits for ever for the rest of a request line or of the headers, and keeps as much of them
 as comes. Here a head that does not end in time is answered with 408, one that is too long with 431
-(RFC 6585), and a connection that never says anything is closed. These answers have no request id
-and no line in the log: there was no request yet. Bodies have their bound in `middleware.body_size`.
+(RFC 6585; the trailers of a chunked body count as well), and a connection on which no request is
+under way is closed when it has been silent for as long as an idle one may. These answers have no
+request id and no line in the log. Bodies have their bound in `middleware.body_size`.
 """
 
 from __future__ import annotations
@@ -41,15 +42,15 @@ class BoundedHeads(HttpToolsProtocol):
 
     head_timeout_s = HEAD_TIMEOUT_S
     _head_timer: asyncio.TimerHandle | None = None  # runs while a head is incomplete
-    _head_bytes = _half_bytes = 0
+    _head_bytes = 0  # of the URL and of whole headers
+    _unread_bytes = 0  # since the parser last handed anything on: half a header, say
+    _handed_on = False
     _refused = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for the first request no longer than uvicorn waits for the second."""
         super().connection_made(transport)
-        self.timeout_keep_alive_task = self.loop.call_later(
-            self.timeout_keep_alive, self.timeout_keep_alive_handler
-        )
+        self._close_if_silent()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing comes any more."""
@@ -61,17 +62,19 @@ class BoundedHeads(HttpToolsProtocol):
         """Parse; what the parser cannot hand on yet, half a header, counts as it comes."""
         if self._refused:
             return
-        head_goes_on = self._head_timer is not None
+        self._handed_on = False
         super().data_received(data)
-        if head_goes_on and self._head_timer is not None:
-            self._half_bytes += len(data)
-            if self._half_bytes > MAX_HEAD_BYTES:
-                self._refuse(HEAD_TOO_LARGE)
+        self._unread_bytes = 0 if self._handed_on else self._unread_bytes + len(data)
+        if self._unread_bytes > MAX_HEAD_BYTES:
+            self._refuse(HEAD_TOO_LARGE)
+        # uvicorn has stopped its timer, and starts it only after the next answer.
+        self._close_if_silent()
 
     def on_message_begin(self) -> None:
         """A head begins."""
         super().on_message_begin()
-        self._head_bytes = self._half_bytes = 0
+        self._handed_on = True
+        self._head_bytes = 0
         self._head_timer = self.loop.call_later(self.head_timeout_s, self._late)
 
     def on_url(self, url: bytes) -> None:
@@ -89,6 +92,11 @@ class BoundedHeads(HttpToolsProtocol):
         self._end_head()
         super().on_headers_complete()
 
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body."""
+        self._handed_on = True
+        super().on_body(body)
+
     def send_400_response(self, msg: str) -> None:
         """The parser stopped: because of what it read, or because we said so. What a whole request
         before it is to be answered with comes first, and is the last.
@@ -102,6 +110,7 @@ class BoundedHeads(HttpToolsProtocol):
             super().send_400_response(msg)
 
     def _count(self, size: int) -> None:
+        self._handed_on = True
         self._head_bytes += size
         if self._head_bytes > MAX_HEAD_BYTES:
             raise _HeadTooLong
@@ -123,6 +132,14 @@ class BoundedHeads(HttpToolsProtocol):
         cycle = self.cycle
         return cycle is not None and not cycle.more_body and not cycle.response_complete
 
+    def _close_if_silent(self) -> None:
+        """Close when nothing more comes, if no head is incomplete and no answer is due."""
+        idle = self._head_timer is None and (self.cycle is None or self.cycle.response_complete)
+        if idle and self.timeout_keep_alive_task is None and not self.transport.is_closing():
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+
     def _close_after_answer(self) -> None:
         """Read no more; what is being answered is the connection's last."""
         self._refused = True
@@ -135,9 +152,16 @@ class BoundedHeads(HttpToolsProtocol):
             self._close_after_answer()
             return
         self._refused = True
+        in_body = self._head_timer is None
         self._end_head()
         if self.transport.is_closing():
             return
+        if in_body and self.cycle is not None:  # the application waits for more of a request
+            if self.cycle.response_started:
+                self.transport.close()
+                return
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
         body = bytes(problem.response().body)
         head = (
             f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}\r\n"

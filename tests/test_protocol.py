@@ -27,8 +27,12 @@ class Hasty(BoundedHeads):
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer with the path; `/slow` after three times as long as a head has."""
+    """Answer with the path; `/slow` after three times as long as a head has, `/read` after the
+    whole body.
+    """
     body = scope["path"].encode()
+    while body == b"/read" and (await receive()).get("more_body"):
+        pass
     if body == b"/slow":
         await asyncio.sleep(0.3)
     headers = [(b"content-length", b"%d" % len(body))]
@@ -148,5 +152,33 @@ def test_a_head_as_long_as_allowed_is_served() -> None:
     assert play([whole[:20_000], whole[20_000:]], pause_s=0.01).startswith(b"HTTP/1.1 200 ")
 
 
-def test_a_silent_connection_is_closed() -> None:
-    assert play([], keep_alive_s=0) == b""
+CHUNKED = b"POST /%s HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n"
+
+
+def test_trailers_are_served() -> None:
+    last = HEAD.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n") % b"b"
+    answer = play([CHUNKED % b"read", b"X: y\r\n\r\n" + last], pause_s=0.01)
+    assert answer.count(b"HTTP/1.1 200 ") == 2
+
+
+@pytest.mark.parametrize("trailer", [b"x" * 20_000, b"X: " + b"x" * 15_000 + b"\r\n"])
+def test_trailers_count_as_a_head(trailer: bytes) -> None:
+    answer = play([CHUNKED % b"read", b"X: ", *[trailer] * 4], pause_s=0.01)
+    refusal(answer, b"431 Request Header Fields Too Large", "head-too-large")
+
+
+def test_trailers_after_the_answer_only_end_the_connection() -> None:
+    answer = play([CHUNKED % b"a", b"X: ", b"x" * 20_000, b"x" * 20_000], pause_s=0.05)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.endswith(b"/a")
+
+
+@pytest.mark.parametrize("sent", [[], [b"\r\n"], [b"\r\n", b"\r\n"]])
+def test_a_silent_connection_is_closed(sent: list[bytes]) -> None:
+    assert play(sent, keep_alive_s=1) == b""
+
+
+def test_a_body_that_comes_after_its_answer_leaves_no_connection_open() -> None:
+    head = b"POST /a HTTP/1.1\r\nContent-Length: 2\r\n\r\n"
+    answer = play([head, b"ab"], keep_alive_s=1, pause_s=0.05)
+    assert answer.endswith(b"/a")
