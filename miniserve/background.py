@@ -24,14 +24,12 @@ from typing import Any
 import uvicorn
 
 from miniserve.problems import ENGINE_FAILED
+from miniserve.sockets import KEEP_ALIVE_S, listen
 
 _TIMEOUT_S = 30.0
 _GRACE_S = 5
 #: The shortest time that an answer of `/readyz` is given.
 _LEAST_TIMEOUT_S = 0.1
-#: Longer than clients keep idle connections: one that the server closes just as it is used again
-#: costs a request.
-_KEEP_ALIVE_S = 75
 
 
 class _Server(uvicorn.Server):
@@ -58,7 +56,7 @@ class _ServerThread(threading.Thread):
             proxy_headers=False,
             interface="asgi3",
             timeout_graceful_shutdown=_GRACE_S,
-            timeout_keep_alive=_KEEP_ALIVE_S,
+            timeout_keep_alive=KEEP_ALIVE_S,
         )
         self.server = _Server(config)
         self.error: BaseException | None = None
@@ -141,15 +139,7 @@ class BackgroundServer:
         for thread in threading.enumerate():
             if thread.name == self._thread_name and hasattr(thread, "stop"):
                 thread.stop()
-        # asyncio turns on TCP_NODELAY only where the protocol is named; without it each answer
-        # waits for 40 ms.
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind((self._host, self._port))
-        except OSError:
-            listener.close()
-            raise
+        listener = listen(self._host, self._port)
         address = "http://{}:{}".format(*listener.getsockname())
         thread = _ServerThread(self._app, listener, self._thread_name)
         thread.start()

@@ -167,7 +167,8 @@ def serve(settings: Settings) -> None:
     Every option is an environment variable too: --max-num-seqs is MINISERVE_MAX_NUM_SEQS. A second
     Ctrl-C stops without waiting for requests in flight.
     """
-    from miniserve.serve import build_app, listen, run
+    from miniserve.serve import build_app, run
+    from miniserve.sockets import listen
 
     if settings.engine_url is None:
         try:

@@ -41,12 +41,16 @@ class EngineState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EngineStatus:
-    """A snapshot of an engine; `reason` says why it is not ready, and is empty when it is."""
+    """A snapshot of an engine.
+
+    reason: why it is not ready; empty when it is. retry_after_s: when it may be, if it is not.
+    """
 
     state: EngineState
     reason: str = ""
     num_running: int = 0
     num_waiting: int = 0
+    retry_after_s: int = 1
 
 
 class QueueFull(EngineError):
@@ -92,7 +96,7 @@ class EngineClient(Protocol):
 
         Raises:
             EngineError: `PromptTooLong` or one of the subclasses above.
-            ValueError: `max_tokens` is less than 1, or the prompt has no tokens.
+            ValueError: `max_tokens` is less than 1.
             TimeoutError: only from a client that blocks the event loop, where the caller's own
                 timeout cannot strike (`miniserve.inline`).
         """

@@ -1,12 +1,13 @@
 """OpenAI's `POST /v1/completions` and `GET /v1/models`, for other people's clients and load tools.
 
 Non-streaming and greedy; `prompt` is the tutor's prompt as it stands (a sentence and a line break).
-Errors on these two routes have OpenAI's shape, because that is what its clients read; what stands
-in front of the routes (rate limit, body size) answers as everywhere else.
+Errors of these two routes have OpenAI's shape, because that is what its clients read; what stands
+in front of them (rate limit, body size, the router's own 404 and 405) answers as everywhere else.
 """
 
 from __future__ import annotations
 
+import logging
 import time
 import uuid
 from collections.abc import Callable, Coroutine, Iterable
@@ -26,6 +27,8 @@ from miniserve.client import EngineClient, EngineError, EngineUnavailable, Promp
 from miniserve.error_handlers import RequestTimeout
 from miniserve.problems import INTERNAL, Problem
 from miniserve.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 _DEFAULT_MAX_TOKENS = 16  # OpenAI's own default
 
@@ -141,21 +144,8 @@ class _OpenAIRoute(APIRoute):
         async def handle(request: Request) -> Response:
             try:
                 return await handler(request)
-            except ApiError as error:
-                return error.response()
-            except HTTPException as error:  # the body could not be parsed
-                return ApiError(error.status_code, str(error.detail)).response()
-            except (EngineError, RequestTimeout) as error:
-                return _engine_error(error).response()
-            except RequestValidationError as error:
-                first = error.errors()[0]
-                if first["type"] == "json_invalid":  # its place is an offset, not a field
-                    return ApiError(400, "The body is not JSON.").response()
-                if len(first["loc"]) == 1:  # the body as a whole
-                    return ApiError(400, f"The body is not valid: {first['msg']}.").response()
-                field = str(first["loc"][-1])
-                message = f"The field {field!r} is not valid: {first['msg']}."
-                return ApiError(400, message, param=field).response()
+            except Exception as error:
+                return _told(error).response()
 
         return handle
 
@@ -217,6 +207,32 @@ def completions_router(settings: Settings, extra_problems: Iterable[Problem] = (
         )
 
     return router
+
+
+def _told(error: Exception) -> ApiError:
+    """What an error is called over there."""
+    match error:
+        case ApiError():
+            return error
+        case HTTPException():  # the body could not be parsed
+            return ApiError(error.status_code, str(error.detail))
+        case EngineError() | RequestTimeout():
+            return _engine_error(error)
+        case RequestValidationError():
+            return _invalid(error)
+    logger.error("A completion failed", exc_info=error)
+    return ApiError(500, "The server has made an error.", kind="server_error")
+
+
+def _invalid(error: RequestValidationError) -> ApiError:
+    """Name the first field that is not valid."""
+    first = error.errors()[0]
+    if first["type"] == "json_invalid":  # its place is an offset, not a field
+        return ApiError(400, "The body is not JSON.")
+    if len(first["loc"]) == 1:  # the body as a whole
+        return ApiError(400, f"The body is not valid: {first['msg']}.")
+    field = str(first["loc"][-1])
+    return ApiError(400, f"The field {field!r} is not valid: {first['msg']}.", param=field)
 
 
 def _engine_error(error: EngineError | RequestTimeout) -> ApiError:

@@ -118,7 +118,8 @@ class BatchingClient(EngineClient):
         try:
             output = await future
         except asyncio.CancelledError:
-            self._send(Abort(request_id))
+            if self._in_flight.get(request_id) is future:  # else the id is somebody else's by now
+                self._send(Abort(request_id))
             raise
         if output.error:
             raise StepFailed(f"The step that held this request failed: {output.error}")
@@ -158,7 +159,8 @@ class BatchingClient(EngineClient):
         """See `EngineClient.status`; who runs is known as of the last steps that were delivered."""
         num_running = min(self._num_running, len(self._in_flight))
         num_waiting = len(self._in_flight) - num_running
-        return EngineStatus(self._state, self._reason, num_running, num_waiting)
+        retry_after_s = self._unavailable().retry_after_s
+        return EngineStatus(self._state, self._reason, num_running, num_waiting, retry_after_s)
 
     def _set_state(self, state: EngineState, reason: str = "") -> None:
         self._state, self._reason = state, reason

@@ -217,7 +217,9 @@ class EngineCore:
         """Abort every request of a failed step; their slots are freed with the next schedule."""
         message = f"{type(error).__name__}: {error}"
         now = self.clock()
-        failed = [self.scheduler.abort(request.request_id, now) for request in output.requests]
+        # Of a static batch some may have ended before, and their ids may be others' by now.
+        alive = [request for request in output.requests if not request.status.finished]
+        failed = [self.scheduler.abort(request.request_id, now) for request in alive]
         return [_output_of(request, message) for request in failed if request is not None]
 
 

@@ -72,6 +72,7 @@ class EngineProcess(BatchingClient):
     _loaded: asyncio.Future[None]
     _child: _Child | None = None
     _error: Exception | None = None  # what the process said before it ended
+    _has_loaded = False  # the process that runs now
     _began = 0.0
     _pause_s = _FIRST_PAUSE_S
 
@@ -110,7 +111,7 @@ class EngineProcess(BatchingClient):
         """Run one process after the other until cancelled, or until the first cannot load."""
         try:
             while True:
-                self._error = None
+                self._error, self._has_loaded = None, False
                 self._began = asyncio.get_running_loop().time()
                 self._child = _Child(self._receive, self._lost)
                 try:
@@ -139,7 +140,7 @@ class EngineProcess(BatchingClient):
             case Loaded(limits):
                 if self._state is EngineState.STOPPED:
                     return
-                self._limits = limits
+                self._limits, self._has_loaded = limits, True
                 self._send(Configure(self._changes))
                 self._set_state(EngineState.READY)
                 if not self._loaded.done():
@@ -155,7 +156,7 @@ class EngineProcess(BatchingClient):
             self._pause_s = _FIRST_PAUSE_S
         reason = "The engine's process has died."
         if self._error is not None:
-            what = "has died" if self._loaded.done() else "could not be loaded"
+            what = "has died" if self._has_loaded else "could not be loaded"
             reason = f"The engine {what}: {type(self._error).__name__}: {self._error}"
         self._end(EngineState.FAILED, reason)
 

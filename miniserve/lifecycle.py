@@ -85,8 +85,6 @@ class Lifecycle:
                         max_tokens=self._settings.max_tokens,
                         request_id="warm-up",
                     )
-            except EngineFailed:
-                raise
             except (EngineUnavailable, QueueFull, TimeoutError) as error:
                 why = str(error) or "It took too long."
                 logger.warning("The warm-up correction is tried again: %s", why)
@@ -122,8 +120,10 @@ class Lifecycle:
         """
         if self._failed and not self._draining:
             raise EngineFailed(self._reason)
-        if self.client is None or self.reason:
+        if self.client is None:
             raise EngineUnavailable(self.reason)
+        if self.reason:
+            raise EngineUnavailable(self.reason, self.client.status().retry_after_s)
         return self.client
 
     @contextlib.contextmanager

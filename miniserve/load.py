@@ -1,6 +1,6 @@
 """From a checkpoint directory to an engine that can step.
 
-Kept apart and light: this is all that the process of an engine imports.
+Kept apart and light: nothing of the web application is imported here.
 """
 
 from __future__ import annotations

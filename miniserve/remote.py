@@ -120,6 +120,8 @@ class RemoteClient(EngineClient):
         """See `EngineClient.generate`; a cancelled await closes its connection."""
         if self._stopped:
             raise EngineUnavailable(self._reason)
+        if max_tokens < 1:
+            raise ValueError(f"max_tokens is {max_tokens}; it must be at least 1")
         if len(self._in_flight) >= self._max_in_flight:
             raise QueueFull(retry_after_s=1)
         self._breaker.check()

@@ -32,7 +32,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-
 #: Seconds that whoever drives a scheduler lets pass at least before asking it again, if there was
 #: nothing to compute: a policy that says "at once" shall not make it spin.
 SHORTEST_WAIT_S = 1e-4

@@ -41,6 +41,7 @@ from miniserve.protocol import BoundedHeads
 from miniserve.remote import RemoteClient
 from miniserve.scheduler import ContinuousScheduler, StaticScheduler
 from miniserve.settings import Mode, Settings
+from miniserve.sockets import KEEP_ALIVE_S
 from miniserve.tutor import Tutor
 from miniserve.worker import WorkerClient
 
@@ -50,10 +51,6 @@ _LINGER_S = 0.2
 #: After the last answer is made: time to write it, and to close connections that never sent a
 #: request.
 _CLOSE_TIMEOUT_S = 2
-
-#: How long an idle connection stays open. If the server closes one just as its client uses it
-#: again, a request is lost without an answer; so this is longer than clients keep idle connections.
-_KEEP_ALIVE_S = 75
 
 LoadCore = Callable[[Path, int, MakeScheduler], EngineCore]
 
@@ -148,25 +145,6 @@ class DrainingServer(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Open the listening socket; raises OSError if that cannot be.
-
-    The protocol is named (TCP), because asyncio turns on TCP_NODELAY only for sockets that name it.
-    """
-    family, kind, protocol, _, address = socket.getaddrinfo(
-        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )[0]
-    listener = socket.socket(family, kind, protocol)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(2048)
-    except OSError:
-        listener.close()
-        raise
-    return listener
-
-
 def raise_file_limit(wanted: int = 65_536) -> None:
     """Let this process open as many files, up to `wanted`, as the system lets it ask for.
 
@@ -218,7 +196,7 @@ def run(app: FastAPI, settings: Settings, listener: socket.socket) -> int:
         proxy_headers=bool(settings.forwarded_allow_ips),
         forwarded_allow_ips=settings.forwarded_allow_ips or None,
         timeout_graceful_shutdown=_CLOSE_TIMEOUT_S,
-        timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_keep_alive=KEEP_ALIVE_S,
     )
     server = DrainingServer(config, app.state.lifecycle, settings.drain_timeout_s)
     server.run(sockets=[listener])

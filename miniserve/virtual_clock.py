@@ -54,6 +54,7 @@ def run(
     when they end.
 
     Args:
+        scheduler: whose end token no step makes: any but -1, which all of them "write" here.
         arrivals: in order of `arrival_time` (seconds); only the length of a prompt matters, so
             `range(13)` will do for one of 13 tokens.
         max_in_flight: a request that would be one too many is shed, as `QueueFull` does.

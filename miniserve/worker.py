@@ -140,8 +140,8 @@ class WorkerClient(EngineClient):
 
         try:
             tutor = self._open_tutor()
-        except Exception as error:
-            tell(loaded, error)
+        except BaseException as error:  # a panic in a library's Rust is no Exception
+            tell(loaded, error if isinstance(error, Exception) else SystemError(repr(error)))
             return
         tell(loaded, None)
         while (job := jobs.get()) is not None:
@@ -156,7 +156,7 @@ def _work(tutor: Tutor, job: _Job) -> Completion | EngineError:
         completion = tutor.generate(job.prompt, job.max_tokens, stop=lambda: job.given_up)
     except EngineError as error:
         return error
-    except Exception as error:
+    except BaseException as error:
         return StepFailed(f"The model failed: {type(error).__name__}: {error}")
     return replace(completion, timing=completion.timing._replace(queue_s=queue_s))
 

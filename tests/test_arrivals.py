@@ -16,7 +16,6 @@ from miniserve.loadtest import (
     constant,
     gamma,
     poisson,
-    replay,
     standard_trace,
 )
 
@@ -117,7 +116,7 @@ def test_a_trace_comes_back_from_disk(
     offsets = np.array([at for at, _ in rows], dtype=np.float64)
     Trace(offsets, tuple(text for _, text in rows)).save(path)
     back = Trace.load(path)
-    assert back.offsets.tolist() == offsets.tolist() == replay(path).tolist()
+    assert back.offsets.tolist() == offsets.tolist()
     assert back.sentences == tuple(text for _, text in rows)
     assert len(path.read_bytes().split(b"\n")) == len(rows) + 1
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 from tokenizers import Tokenizer, models
 
-from miniserve.model import CheckpointError, load_checkpoint
+from miniserve.model import CheckpointError, checkpoint, load_checkpoint
 from tests.tiny_checkpoint import TINY, write_tiny_checkpoint
 
 
@@ -180,6 +181,19 @@ def test_values_that_are_no_numbers(directory: Path, value: float) -> None:
     norm[3] = value
     change_weights(directory, **{"model.norm.weight": norm})
     assert "model.norm.weight" in fault(directory).problem
+
+
+def test_tokenizer_that_makes_the_library_panic(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Panic(BaseException):
+        pass
+
+    def from_str(_: str) -> None:
+        raise Panic("called `Option::unwrap()` on a `None` value")
+
+    monkeypatch.setattr(checkpoint, "Tokenizer", SimpleNamespace(from_str=from_str))
+    assert "unwrap" in fault(directory).problem
 
 
 def test_tokenizer_too_large(directory: Path) -> None:

@@ -112,6 +112,19 @@ async def test_a_body_that_is_no_json_object(body: bytes) -> None:
     assert error["param"] is None
 
 
+async def test_what_nobody_expected_is_a_500_in_openais_shape(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    fake = FakeClient()
+    async with service(fake) as client:
+        fake.error = KeyError("a bug")
+        answer = await client.post("/v1/completions", json=BODY)
+    assert answer.status_code == 500
+    assert answer.json()["error"]["type"] == "server_error"
+    assert "a bug" in caplog.text
+    assert "a bug" not in answer.text
+
+
 @pytest.mark.parametrize("name", ["max_tokens", "temperature", "n", "stream"])
 async def test_null_stands_for_the_default(name: str) -> None:
     async with service(FakeClient()) as client:

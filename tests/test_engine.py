@@ -22,7 +22,14 @@ from miniserve.client import (
     Timing,
 )
 from miniserve.engine import Engine
-from miniserve.engine_core import AddRequest, Delivery, EngineCore, RequestOutput
+from miniserve.engine_core import (
+    Abort,
+    AddRequest,
+    Command,
+    Delivery,
+    EngineCore,
+    RequestOutput,
+)
 from miniserve.trace import StepRecord
 from tests.engine_fakes import (
     BAD_POLICY,
@@ -140,6 +147,30 @@ async def test_an_id_used_again_after_a_cancellation_never_gets_the_old_answer()
             second = ask(engine, "w9 w9")
             assert (await second).text == expected_text("w9 w9", 50)
             await asyncio.wait([first])
+
+
+async def test_a_cancellation_just_after_the_answer_aborts_nobody_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with running() as engine:
+        first = ask(engine, "w3 w4")
+        deliver, send = engine._deliver, engine._send
+        sent: list[Command] = []
+
+        def deliver_and_cancel(delivery: Delivery) -> None:
+            deliver(delivery)
+            if delivery.outputs:  # the first asker has not heard of it yet, and its id is free
+                first.cancel()
+
+        def send_and_note(command: Command) -> None:
+            sent.append(command)
+            send(command)
+
+        monkeypatch.setattr(engine, "_deliver", deliver_and_cancel)
+        monkeypatch.setattr(engine, "_send", send_and_note)
+        await asyncio.wait([first])
+        assert first.cancelled()
+        assert not [command for command in sent if isinstance(command, Abort)]
 
 
 async def test_a_prompt_that_does_not_fit_is_refused_and_costs_nothing() -> None:

@@ -3,7 +3,7 @@
 import itertools
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -33,6 +33,16 @@ class TickingClock:
     def __call__(self) -> float:
         self.now += 1.0
         return self.now
+
+
+class FailingModel:
+    """A model that is confused."""
+
+    def step(self, *_: object) -> list[int]:
+        raise ArithmeticError("the model is confused")
+
+    def free(self, slots: Sequence[int]) -> None:
+        pass
 
 
 def make_core(max_num_seqs: int = 2) -> EngineCore:
@@ -113,6 +123,21 @@ def test_a_step_that_raises_costs_its_own_requests_only(caplog: pytest.LogCaptur
     (output,) = core.step().outputs
     assert (output.request_id, output.error) == ("later", "")
     assert output.token_ids == [next_token([9, 7])]
+
+
+def test_a_step_that_raises_costs_nobody_who_took_over_an_id() -> None:
+    core = EngineCore(FakeModel(8), StaticScheduler(2, EOS, max_wait_s=0.0), TickingClock())
+    core.handle(AddRequest("a", [9, 9], max_tokens=1, arrival_time=0.0))
+    core.handle(AddRequest("b", [9, 7], max_tokens=9, arrival_time=0.0))
+    while not [output for output in core.step().outputs if output.request_id == "a"]:
+        pass
+    core.handle(AddRequest("a", [9, 5], max_tokens=1, arrival_time=0.0))  # waits for the batch
+    working, core.model = core.model, FailingModel()
+    (failed,) = core.step().outputs
+    assert (failed.request_id, failed.error) == ("b", "ArithmeticError: the model is confused")
+    core.model = working
+    (output,) = core.step().outputs
+    assert (output.request_id, output.error) == ("a", "")
 
 
 def test_a_padded_batch_gives_each_request_its_own_tokens() -> None:

@@ -1,6 +1,7 @@
 """Opening in the background, readiness, and closing, whatever goes wrong on the way."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -96,6 +97,10 @@ async def test_it_is_not_ready_while_its_engine_is_not() -> None:
         await until(lambda: not lifecycle.reason)
         client.state = EngineStatus(EngineState.STARTING, "The engine is being restarted.")
         assert lifecycle.reason == "The engine is being restarted."
+        client.state = replace(client.state, retry_after_s=7)
+        with pytest.raises(EngineUnavailable) as refusal:
+            lifecycle.ready_client()
+        assert refusal.value.retry_after_s == 7
         client.state = EngineStatus(EngineState.STOPPED)
         assert lifecycle.reason == "The engine is stopped."
         client.state = EngineStatus(EngineState.READY)

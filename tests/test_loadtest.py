@@ -638,6 +638,15 @@ def test_bench_refuses_a_file_that_cannot_be_made_before_the_run(
     assert puppet.arrived == 0
 
 
+def test_bench_does_not_write_two_things_into_one_file(
+    puppet: Puppet, command: typer.Typer, tmp_path: Path
+) -> None:
+    files = ["--json", str(tmp_path / "run.json"), "--save", str(tmp_path / "run.csv")]
+    result = CliRunner().invoke(command, ["--url", puppet.url, "--requests", "2", *files])
+    assert result.exit_code == 2, result.output
+    assert puppet.arrived == 0
+
+
 @pytest.mark.parametrize(
     ("option", "content"),
     [

@@ -15,6 +15,7 @@ from miniserve.client import (
     StepFailed,
 )
 from miniserve.completion import Completion
+from miniserve.inline import BlockingClient
 from miniserve.tutor import Tutor
 from miniserve.worker import WorkerClient
 from tests.fakes import TIMING, completion, held_load, until
@@ -165,6 +166,26 @@ async def test_a_load_that_fails_says_why_and_leaves_no_thread() -> None:
     assert "missing" in client.status().reason
     await client.stop()
     assert not [thread for thread in threading.enumerate() if thread.name == "worker"]
+
+
+class Panic(BaseException):
+    """As pyo3 raises for a panic in Rust."""
+
+
+async def test_a_panic_of_a_library_is_an_error_and_not_a_wait() -> None:
+    def panics(*_: object, **__: object) -> Any:
+        raise Panic("index out of bounds")
+
+    with pytest.raises(SystemError, match="out of bounds"):
+        await WorkerClient(panics).start()
+    with pytest.raises(SystemError, match="out of bounds"):
+        await BlockingClient(panics).start()
+    tutor = HeldTutor()
+    client = await started(tutor)
+    tutor.generate = panics  # type: ignore[method-assign]
+    with pytest.raises(StepFailed, match="out of bounds"):
+        await client.generate("a", max_tokens=9, request_id="a")
+    await client.stop()
 
 
 async def test_stopping_while_it_loads_ends_the_thread() -> None:

@@ -19,9 +19,10 @@ from miniserve.cli import announce
 from miniserve.client import ClientAround, Completion, EngineClient
 from miniserve.engine import BatchingClient
 from miniserve.lifecycle import OpenClient
-from miniserve.serve import build_app, listen, open_client, run
+from miniserve.serve import build_app, open_client, run
 from miniserve.settings import Settings
 from miniserve.simulator.calibration import Generation, Recording
+from miniserve.sockets import listen
 from miniserve.trace import StepEntry, StepRecord
 
 _TIMEOUT_S = 60.0

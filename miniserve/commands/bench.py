@@ -19,8 +19,10 @@ from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from miniserve.cli import fail
 from miniserve.commands.simulate import JsonFile, in_a_folder
 from miniserve.latency import LatencyRecord, Percentile, Summary
+from miniserve.latency.files import paths_of
 from miniserve.loadtest import (
     LoadResult,
     Target,
@@ -127,6 +129,8 @@ def bench(
             json_path=json_path,
         )
         return
+    if json_path is not None and save is not None and json_path in paths_of(save):
+        raise typer.BadParameter(f"--json and --save would both write {json_path}")
     texts = _read_lines(sentences) if sentences else SENTENCES
     make_body = _body_maker(body) if method.upper() != "GET" else None
     try:
@@ -199,8 +203,10 @@ def _bench_standard(
             trace=trace or STANDARD_LOAD,
             say=typer.echo,
         )
-    except (OSError, ValueError, RuntimeError) as error:
+    except ValueError as error:  # the trace file
         raise typer.BadParameter(str(error)) from error
+    except (OSError, RuntimeError) as error:
+        raise fail(str(error)) from None
     if json_path is not None:
         json_path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     typer.echo("\n" + results.table(report))
@@ -319,12 +325,21 @@ def _progress(console: Console, total: int) -> Iterator[OnRecord]:
 
 @contextmanager
 def _stop_on_ctrl_c() -> Iterator[threading.Event]:
-    """Turn Ctrl-C into a flag, so that a run that is cut short still shows what it has."""
+    """Turn Ctrl-C into a flag, so that a run that is cut short still shows what it has.
+
+    A second one ends the run at once.
+    """
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    before = signal.signal(signal.SIGINT, lambda *_: stop.set())
+    before = signal.getsignal(signal.SIGINT)
+
+    def on_signal(*_: object) -> None:
+        stop.set()
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, on_signal)
     try:
         yield stop
     finally:

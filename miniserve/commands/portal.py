@@ -11,7 +11,8 @@ from miniserve.portal.application import build_portal, make_session_secret
 from miniserve.portal.database import Database, DatabaseError
 from miniserve.portal.settings import PortalSettings
 from miniserve.portal.vault import Vault, VaultError
-from miniserve.serve import listen, open_client, run
+from miniserve.serve import open_client, run
+from miniserve.sockets import listen
 
 
 def _portal(settings: PortalSettings) -> None:

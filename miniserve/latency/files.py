@@ -19,7 +19,7 @@ def save(
 
     `path` names the CSV file (`.csv` is added where it is missing). Returns both paths.
     """
-    table, notes = _paths(path)
+    table, notes = paths_of(path)
     # Quotes around all text keep a stray line break in an error inside its cell.
     with table.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
@@ -32,7 +32,7 @@ def save(
 
 def load(path: str | Path) -> tuple[list[LatencyRecord], dict[str, Any]]:
     """Read what `save` wrote, every stamp to the last bit. Raises ValueError on other columns."""
-    table, notes = _paths(path)
+    table, notes = paths_of(path)
     with table.open(newline="", encoding="utf-8") as file:
         rows = csv.reader(file)
         if (header := next(rows, None)) != _COLUMNS:
@@ -53,6 +53,7 @@ def load(path: str | Path) -> tuple[list[LatencyRecord], dict[str, Any]]:
     return records, conditions
 
 
-def _paths(path: str | Path) -> tuple[Path, Path]:
+def paths_of(path: str | Path) -> tuple[Path, Path]:
+    """The table of samples, and the conditions beside it."""
     table = Path(path) if str(path).endswith(".csv") else Path(f"{path}.csv")
     return table, table.with_suffix(".json")

@@ -20,7 +20,6 @@ from miniserve.loadtest.arrivals import (
     constant,
     gamma,
     poisson,
-    replay,
     standard_trace,
 )
 from miniserve.loadtest.background import BackgroundLoad
@@ -37,7 +36,6 @@ __all__ = [
     "constant",
     "gamma",
     "poisson",
-    "replay",
     "run_closed_loop",
     "run_open_loop",
     "standard_trace",

@@ -51,14 +51,6 @@ def constant(rate: float, n: int) -> Floats:
     return np.arange(1, n + 1, dtype=np.float64) / rate
 
 
-def replay(path: str | Path) -> Floats:
-    """Return the offsets (seconds) of a saved trace, as they are in the file.
-
-    Raises what `Trace.load` raises.
-    """
-    return Trace.load(path).offsets
-
-
 @dataclass(frozen=True, eq=False)
 class Trace:
     """What is to be sent, and when: `offsets` (seconds, never falling), a sentence for each.

@@ -66,7 +66,7 @@ class BackgroundLoad:
             run_id=run_id,
         )
         self._records: deque[LatencyRecord] = deque(maxlen=keep)
-        # Everything that two threads touch is touched under this lock.
+        # For the records and the loop's life; the rest are single assignments.
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake = asyncio.Event()

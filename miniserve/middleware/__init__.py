@@ -1,4 +1,4 @@
-"""The layers around the application, in pure ASGI. Their order is stated here and nowhere else.
+"""The layers around the application, in pure ASGI. This is their order.
 
 From the outside in, and why:
 

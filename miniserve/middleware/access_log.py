@@ -7,9 +7,9 @@ import logging
 import time
 from datetime import UTC, datetime
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from miniserve.middleware.asgi import method_of, on_response_start, route_of
+from miniserve.middleware.asgi import StatusWatch, method_of, route_of
 from miniserve.problems import CLIENT_GONE, INTERNAL
 
 #: Whoever runs the server gives this logger a handler; the message is the whole line.
@@ -34,24 +34,18 @@ class AccessLog:
             await self.app(scope, receive, send)
             return
         start = time.perf_counter()
-        status: int | None = None
-
-        def note(message: Message) -> None:
-            nonlocal status
-            status = message["status"]
-
-        watched = on_response_start(send, note)
+        watched = StatusWatch(send)
         try:
             await self.app(scope, receive, watched)
         except Exception:
             request_id = scope.get("state", {}).get("request_id")
             error_logger.exception("request %s failed", request_id)
-            if status is not None:  # half an answer is out: only closing the connection is left
+            if watched.status is not None:  # half an answer is out: it can only be cut off
                 raise
             await INTERNAL.response()(scope, receive, watched)
         finally:
             # No status at all: the server was stopped in the middle of the request.
-            self._write(scope, status or CLIENT_GONE.status, time.perf_counter() - start)
+            self._write(scope, watched.status or CLIENT_GONE.status, time.perf_counter() - start)
 
     def _write(self, scope: Scope, status: int, duration_s: float) -> None:
         client = scope.get("client")

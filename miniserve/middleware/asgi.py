@@ -79,6 +79,20 @@ def replay(body: bytes, receive: Receive) -> Receive:
     return replayed
 
 
+class StatusWatch:
+    """A `send` that remembers the status of the response; None before it has begun."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.status: int | None = None
+
+    async def __call__(self, message: Message) -> None:
+        """Hand one message on."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+        await self._send(message)
+
+
 def on_response_start(send: Send, callback: Callable[[Message], None]) -> Send:
     """A `send` that shows each response's first message (status, headers) to `callback`."""
 

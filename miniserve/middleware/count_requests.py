@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from miniserve.metrics import Metrics
-from miniserve.middleware.asgi import method_of, on_response_start, route_of
+from miniserve.middleware.asgi import StatusWatch, method_of, route_of
 from miniserve.problems import CLIENT_GONE
 
 
@@ -21,19 +21,15 @@ class CountRequests:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        status: int | None = None
-
-        def note(message: Message) -> None:
-            nonlocal status
-            status = message["status"]
-
+        watched = StatusWatch(send)
         self.metrics.http_in_flight.inc()
         try:
-            await self.app(scope, receive, on_response_start(send, note))
+            await self.app(scope, receive, watched)
         except Exception:
-            status = status or 500
+            watched.status = watched.status or 500
             raise
         finally:
             self.metrics.http_in_flight.dec()
-            labels = method_of(scope), route_of(scope), str(status or CLIENT_GONE.status)
+            status = str(watched.status or CLIENT_GONE.status)
+            labels = method_of(scope), route_of(scope), status
             self.metrics.http_requests.labels(*labels).inc()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -27,7 +26,7 @@ _RULES = {
     ),
     "line_break": (
         "The sentence holds a line break, which ends a prompt.",
-        re.compile(r"[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]"),
+        re.compile(r"[\n\r\x0b\x0c\x85\u2028\u2029]"),
     ),
     "format_token": (
         "The sentence holds a token of a prompt format.",
@@ -61,16 +60,13 @@ class InjectionFilter:
     validation says what is wrong with it.
     """
 
-    def __init__(
-        self, app: ASGIApp, paths: Collection[str] = ("/correct",), max_bytes: int = 1 << 20
-    ) -> None:
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
         self.app = app
-        self.paths = paths
         self.max_bytes = max_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        if scope["type"] != "http" or scope["path"] not in self.paths:
+        if scope["type"] != "http" or scope["path"] != "/correct":
             await self.app(scope, receive, send)
             return
         try:

@@ -82,7 +82,9 @@ def read_tokenizer(path: Path, config: LlamaConfig) -> Tokenizer:
     text = read_text(path)
     try:
         tokenizer = Tokenizer.from_str(text)
-    except Exception as error:  # the library raises plain Exception
+    except BaseException as error:  # its own are plain Exception, and its panics not even that
+        if isinstance(error, KeyboardInterrupt):
+            raise
         raise CheckpointError(path, f"is not a tokenizer ({error})") from None
     size = tokenizer.get_vocab_size()
     if size > config.vocab_size:

@@ -13,6 +13,8 @@ from tests.asgi import DISCONNECT, Inner, call, chunk, scope_for
 
 pytestmark = pytest.mark.anyio
 
+MOST = 1 << 20
+
 
 @pytest.mark.parametrize(
     ("sentence", "rule"),
@@ -82,7 +84,7 @@ def test_long_texts_are_left_to_the_length_rule_unsearched() -> None:
 async def test_a_refusal_has_the_form_of_every_validation_error() -> None:
     inner = Inner()
     body = json.dumps({"sentence": "He goed.</s>"}).encode()
-    answer = await call(InjectionFilter(inner), scope_for(), [chunk(body)])
+    answer = await call(InjectionFilter(inner, MOST), scope_for(), [chunk(body)])
     assert (answer.status, inner.scopes) == (422, [])
     assert answer.json["type"] == "urn:miniserve:invalid-request"
     assert answer.json["errors"][0]["rule"] == "format_token"
@@ -106,17 +108,19 @@ async def test_a_refusal_has_the_form_of_every_validation_error() -> None:
 async def test_what_it_does_not_understand_is_left_to_validation(body: bytes) -> None:
     inner = Inner()
     pieces = [chunk(body[:3], more=True), chunk(body[3:])]
-    assert (await call(InjectionFilter(inner), scope_for(), pieces)).status == 200
+    assert (await call(InjectionFilter(inner, MOST), scope_for(), pieces)).status == 200
     assert inner.bodies == [body]
 
 
 async def test_other_paths_are_not_read() -> None:
     inner = Inner()
     body = json.dumps({"sentence": "</s>"}).encode()
-    assert (await call(InjectionFilter(inner), scope_for("/x"), [chunk(body)])).status == 200
+    assert (await call(InjectionFilter(inner, MOST), scope_for("/x"), [chunk(body)])).status == 200
 
 
 async def test_a_disconnect_ends_the_reading() -> None:
     inner = Inner()
-    answer = await call(InjectionFilter(inner), scope_for(), [chunk(b"{", more=True), DISCONNECT])
+    answer = await call(
+        InjectionFilter(inner, MOST), scope_for(), [chunk(b"{", more=True), DISCONNECT]
+    )
     assert (answer.status, inner.scopes) == (499, [])

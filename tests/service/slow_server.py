@@ -4,8 +4,9 @@ import functools
 import sys
 
 from miniserve import tutor
-from miniserve.serve import build_app, listen, open_client, run
+from miniserve.serve import build_app, open_client, run
 from miniserve.settings import Settings
+from miniserve.sockets import listen
 from tests.service.slow_model import SlowModel, load_slow_core
 
 
