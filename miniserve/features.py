@@ -71,7 +71,8 @@ class FeatureScheduler(ContinuousScheduler):
 
     Args:
         max_num_seqs, eos_token_id, max_num_batched_tokens: as in `ContinuousScheduler`. Without
-            chunked prefill a prompt longer than the budget is still read in one step.
+            chunked prefill every prompt is read in one step: the budget only decides whether one
+            more is begun.
 
     Attributes:
         num_preemptions: how often a request was preempted.

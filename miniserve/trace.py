@@ -52,6 +52,18 @@ class StepRecord(NamedTuple):
         return sum(entry.kind == "padding" for entry in self.entries)
 
 
+def pause_between(step: StepRecord, following: StepRecord) -> float | None:
+    """Seconds from the end of a step to the next, if that one goes on with a request; else None.
+
+    What the engine's loop does then (taking in commands, handing out answers) is part of what the
+    requests wait for. Before a step that only begins with new ones it may have been idle.
+    """
+    goes_on = any(entry.kind == "decode" for entry in following.entries)
+    if following.step != step.step + 1 or not goes_on:
+        return None
+    return following.start - (step.start + step.duration)
+
+
 def entries_of(output: SchedulerOutput) -> tuple[StepEntry, ...]:
     """Describe a schedule as trace entries; to be called before `Scheduler.update` changes it."""
     running = RequestStatus.RUNNING

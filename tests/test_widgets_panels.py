@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import IPython
+import ipywidgets
 import pytest
 
 from miniserve.client import EngineUnavailable
@@ -410,6 +411,37 @@ async def test_a_front_end_without_cell_ids_closes_nothing(
     panel = LoadPanel(server, SENTENCES, rate=(5, 100, 50))
     assert shell.callbacks == []
     panel.close()
+
+
+async def test_a_race_that_cannot_begin_everywhere_begins_nowhere(server: FakeServing) -> None:
+    with FakeServing() as other:
+        race = Race({"static": server, "continuous": other}, SENTENCES, rate=(5, 60, 40))
+    with pytest.raises(RuntimeError, match="not running"):
+        race.run()
+    await until(lambda: not threads_of_loads())
+    race.close()
+
+
+async def test_another_mode_is_a_run_of_the_same_length(server: FakeServing) -> None:
+    with FakeServing() as other:
+        panel = LoadPanel({"sync": server, "async": other}, SENTENCES, rate=(5, 100, 50))
+        panel.run(n=20)
+        panel.set(mode="async")
+        assert (await panel.settled()).counts.answered == 20
+        panel.close()
+
+
+async def test_a_panel_that_is_removed_leaves_no_widget() -> None:
+    def living() -> set[str]:
+        return set(ipywidgets.Widget.widgets or {})
+
+    LoadPanel("http://127.0.0.1:9", SENTENCES, rate=(5, 100, 50)).remove()  # Plotly stays
+    before = living()
+    panel = LoadPanel("http://127.0.0.1:9", SENTENCES, rate=(5, 100, 50))
+    assert living() > before
+    panel.remove()
+    left = {type(ipywidgets.Widget.widgets[i]).__name__ for i in living() - before}
+    assert left <= {"LayoutModel", "Layout"} | {name for name in left if name.endswith("Style")}
 
 
 async def test_a_race_gives_all_servers_the_same_arrivals() -> None:

@@ -7,7 +7,7 @@ from miniserve.queueing import Lengths
 from miniserve.settings import Mode
 from miniserve.simulator import Policy
 from miniserve.stepcost import StepCost
-from miniserve.widgets.assessment import assess
+from miniserve.widgets.assessment import Assessment, assess
 from miniserve.widgets.controls import Setting
 from miniserve.widgets.planning import PlanPanel
 
@@ -68,6 +68,28 @@ async def move(panel: PlanPanel) -> None:
 def test_a_slider_leads_to_a_new_trial() -> None:
     panel = made_panel()
     asyncio.run(move(panel))
+    panel.close()
+
+
+async def after_a_failure(panel: PlanPanel) -> None:
+    good = panel._assess
+    panel._assess = fails  # type: ignore[method-assign]
+    panel.set(rate=20)
+    with pytest.raises(ArithmeticError):
+        await panel.settled()
+    assert "no trial today" in panel._notice.widget.value
+    panel._assess = good  # type: ignore[method-assign]
+    panel.set(rate=5)
+    assert (await panel.settled()).rate == 5
+
+
+def fails(setting: Setting) -> Assessment:
+    raise ArithmeticError("no trial today")
+
+
+def test_a_trial_that_fails_is_said_and_the_next_one_works() -> None:
+    panel = made_panel()
+    asyncio.run(after_a_failure(panel))
     panel.close()
 
 

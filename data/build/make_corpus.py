@@ -87,19 +87,9 @@ def no_held(examples: Iterable[Example], held: frozenset[str]) -> Iterable[Examp
 def shard(job: tuple[int, int]) -> list[tuple[str, str, str]]:
     """One shard of the training stream: (reduced sentence, reduced correction, JSON line)."""
     seed, i = job
-    held = held_words_cached()
+    held = held_words()
     rows = islice(no_held(stream(f"{seed} train {i}"), held), SHARD)
     return [(plain(e.sentence), plain(e.corrected), row(e)) for e in rows]
-
-
-_HELD: list[frozenset[str]] = []
-
-
-def held_words_cached() -> frozenset[str]:
-    """held_words(), once a process."""
-    if not _HELD:
-        _HELD.append(held_words())
-    return _HELD[0]
 
 
 def main() -> None:

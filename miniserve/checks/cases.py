@@ -1,6 +1,7 @@
 """Run a learner's function on cases and say plainly what came of it.
 
-A check never raises and never hangs: the learner's code runs in a thread under a time limit. An
+A check never raises, and does not hang: the learner's code, and what looks at its answer, run in a
+thread under a time limit. (It cannot strike in a loop inside C, as of `sum(itertools.count())`.) An
 untouched stub is "not started yet", never "passed".
 """
 
@@ -90,8 +91,7 @@ def check_cases(exercise: str, learner: Any, cases: Sequence[Case]) -> Report:
     for number, case in enumerate(cases, start=1):
         where = f"case {number} of {len(cases)}, {case.name}:"
         try:
-            got = _call_with_limit(case.run, learner)
-            right = case.accepts(got)
+            right, shown = _try_with_limit(case, learner)
         except (NotImplementedError, _NotStarted):
             return Report(exercise, Verdict.NOT_STARTED)
         except _NoEnd:
@@ -106,9 +106,7 @@ def check_cases(exercise: str, learner: Any, cases: Sequence[Case]) -> Report:
             return Report(exercise, Verdict.WRONG, detail)
         if not right:
             expected = case.describe or repr(case.expected)
-            return Report(
-                exercise, Verdict.WRONG, f"{where} expected {expected}, got {_shown(got)}"
-            )
+            return Report(exercise, Verdict.WRONG, f"{where} expected {expected}, got {shown}")
     return Report(exercise, Verdict.PASSED, f"{len(cases)} of {len(cases)} cases")
 
 
@@ -118,15 +116,23 @@ def _shown(got: object) -> str:
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
 
 
-def _call_with_limit(run: Callable[[Any], Any], learner: Any) -> Any:
-    """Run for a bounded time in a thread of its own, where an awaitable finds a free event loop."""
-    outcome: list[Any] = []
+def _try_with_limit(case: Case, learner: Any) -> tuple[bool, str]:
+    """Whether a case comes out right, and what came.
+
+    It has a bounded time in a thread of its own, where an awaitable finds a free event loop.
+    """
+    outcome: list[tuple[bool, str]] = []
     failure: list[BaseException] = []
 
     def work() -> None:
         try:
-            got = run(learner)
-            outcome.append(asyncio.run(_await(got)) if inspect.isawaitable(got) else got)
+            got = case.run(learner)
+            if inspect.isawaitable(got):
+                got = asyncio.run(_await(got))
+            if got is ...:
+                raise _NotStarted
+            right = case.accepts(got)
+            outcome.append((right, "" if right else _shown(got)))
         except BaseException as error:
             failure.append(error)
 
@@ -144,8 +150,6 @@ def _call_with_limit(run: Callable[[Any], Any], learner: Any) -> Any:
         if isinstance(failure[0], Exception):
             raise failure[0]
         raise RuntimeError(f"it ended with {type(failure[0]).__name__}") from failure[0]
-    if outcome[0] is ...:
-        raise _NotStarted
     return outcome[0]
 
 

@@ -281,6 +281,7 @@ def check_quote(quote: Quote) -> Report:
             case("p95 of 1, 2, …, 1000 ms", 1000, 0.95, low_ms=950, beyond=50),
             case("p50 of 1, 2, …, 100 ms", 100, 0.50, low_ms=50, beyond=50),
             case("p99 of 100 samples", 100, 0.99, low_ms=None, beyond=1),
+            case("p95 of 161 samples", 161, 0.95, low_ms=None, beyond=8),
             # Of 201 and of 1001 samples, every definition leaves ten beyond.
             case("p95 of 1, 2, …, 201 ms", 201, 0.95, low_ms=190, beyond=10),
             case(

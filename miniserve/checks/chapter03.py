@@ -52,6 +52,11 @@ def check_collect(collect: Collect) -> Report:
                 [0],
             ),
             Case(
+                "the queue is empty, items come after 0.3 s and 0.6 s, W = 0.5 s",
+                with_queue(8, 0.5, later=2, gap_s=0.3),
+                [0, 1],
+            ),
+            Case(
                 "1 item waits, a second comes after 20 ms, N = 2, W = 5 s",
                 with_queue(2, 5.0, there=1, later=1),
                 [0, 1],

@@ -21,6 +21,10 @@ def _portal(settings: PortalSettings) -> None:
     The vault's key comes from MINISERVE_VAULT_KEYS. The first run makes the account "admin": its
     password is MINISERVE_ADMIN_PASSWORD, or a one-time password that is printed here.
     """
+    try:  # before a password is made that is told only once
+        listener = listen(settings.host, settings.port)
+    except OSError as error:
+        raise fail(f"cannot open {settings.port}: {error.strerror}") from None
     try:
         if settings.engine_url is None:
             read_config(settings.checkpoint / "config.json")
@@ -32,11 +36,17 @@ def _portal(settings: PortalSettings) -> None:
             make_session_secret(vault)
             given = settings.admin_password
             made = accounts.ensure_admin(db, given.get_secret_value() if given else None)
-        listener = listen(settings.host, settings.port)
-    except (CheckpointError, VaultError, DatabaseError, accounts.WeakPassword) as error:
+    except (
+        CheckpointError,
+        VaultError,
+        DatabaseError,
+        accounts.WeakPassword,
+        OSError,
+    ) as error:
+        listener.close()
+        if isinstance(error, OSError):
+            raise fail(f"cannot open {error.filename}: {error.strerror}") from None
         raise fail(str(error)) from None
-    except OSError as error:
-        raise fail(f"cannot open {error.filename or settings.port}: {error.strerror}") from None
     if made is not None:
         typer.echo(
             f"miniserve: first run. Sign in as admin with the one-time password {made}", err=True

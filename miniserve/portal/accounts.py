@@ -16,6 +16,7 @@ MAX_PASSWORD_LENGTH = 200  # hashing takes longer the longer the password
 
 #: What a name may be.
 NAME_PATTERN = "^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$"
+MAX_NAME_LENGTH = 40
 
 FIRST_ADMIN = "admin"
 
@@ -68,18 +69,20 @@ def create(
     if not re.fullmatch(NAME_PATTERN, name):
         raise BadName("A name has up to 40 letters, digits, dots and dashes.")
     check_password(password)
+    # Not 0: SQLite may give the id of a deleted account again, and with it that account's cookies.
+    epoch = secrets.randbelow(1 << 48)
     try:
         cursor = db.execute(
-            "INSERT INTO students (name, password_hash, role, must_change_password)"
-            " VALUES (?, ?, ?, ?)",
-            (name, _hasher.hash(password), role, int(must_change_password)),
+            "INSERT INTO students (name, password_hash, role, must_change_password, session_epoch)"
+            " VALUES (?, ?, ?, ?, ?)",
+            (name, _hasher.hash(password), role, int(must_change_password), epoch),
         )
     except sqlite3.IntegrityError as error:
         if error.sqlite_errorname == "SQLITE_CONSTRAINT_UNIQUE":
             raise NameTaken(f"There is an account called {name} already.") from None
         raise
     assert cursor.lastrowid is not None
-    return Student(cursor.lastrowid, name, role, must_change_password, 0)
+    return Student(cursor.lastrowid, name, role, must_change_password, epoch)
 
 
 def check_password(password: str) -> None:

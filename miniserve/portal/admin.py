@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from miniserve import problems
 from miniserve.portal import accounts, exercises
-from miniserve.portal.accounts import NAME_PATTERN, NameTaken, Student
+from miniserve.portal.accounts import MAX_NAME_LENGTH, NAME_PATTERN, NameTaken, Student
 from miniserve.portal.auth import (
     ADMIN_PROBLEMS,
     CsrfHeader,
@@ -46,7 +46,7 @@ class NewStudent(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str = Field(pattern=NAME_PATTERN, max_length=40, examples=["ana"])
+    name: str = Field(pattern=NAME_PATTERN, max_length=MAX_NAME_LENGTH, examples=["ana"])
     role: Role = "student"
 
 

@@ -1,7 +1,7 @@
 """The portal put together: what is opened at start-up, and the order of the layers.
 
-The server's own layers come first (`miniserve.middleware` says why in that order), with one more
-among them and two inside:
+Around everything are the server's own layers (`miniserve.middleware` says why in that order), with
+one more among them and two inside:
 
 1. `RequestID`, `AccessLog`, `CountRequests`
 2. `ProblemPages`: a browser is shown a page in place of a problem's JSON, whoever refused it.
@@ -38,6 +38,7 @@ from miniserve.portal.vault import Vault
 
 _SECRET = "session-secret"
 _SIGN_IN_TRIES = 5
+_CLASS = 30  # accounts that may share an address
 
 
 def make_session_secret(vault: Vault) -> None:
@@ -55,7 +56,9 @@ class Portal:
     def __init__(self, settings: PortalSettings) -> None:
         self.vault = Vault(settings.vault, settings.split_vault_keys())
         self.database = Database(settings.database)
-        self.sign_in_tries = TokenBuckets(1 / settings.sign_in_interval_s, _SIGN_IN_TRIES)
+        rate = 1 / settings.sign_in_interval_s
+        self.sign_in_tries = TokenBuckets(rate, _SIGN_IN_TRIES)
+        self.address_tries = TokenBuckets(_CLASS * rate, _CLASS * _SIGN_IN_TRIES)
 
     @contextlib.asynccontextmanager
     async def lifespan(self, app: FastAPI) -> AsyncIterator[None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated
 
 from fastapi import Depends, Header, Request, Security
@@ -42,15 +42,18 @@ CsrfHeader = Annotated[
 class Refused(Exception):
     """A request that ends with a problem."""
 
-    def __init__(self, problem: Problem, detail: str = "") -> None:
+    def __init__(
+        self, problem: Problem, detail: str = "", *, headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(detail or problem.detail)
         self.problem = problem
+        self.headers = headers
 
 
 def on_refused(request: Request, error: Exception) -> Response:
     """The answer to a request that was refused."""
     assert isinstance(error, Refused)
-    return error.problem.response(str(error))
+    return error.problem.response(str(error), headers=error.headers)
 
 
 def get_db_session(request: Request) -> Iterator[sqlite3.Connection]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
@@ -100,9 +101,15 @@ def sign_in_router() -> APIRouter:
 def _count_try(request: Request, name: str) -> None:
     """Count one try of the password of the account `name`, by whoever sends this request.
 
+    There is a bound on the tries of one name, and a wider one on those of one address, which a
+    whole class may share: else one password could be tried on all names.
+
     Raises:
         Refused: there were too many of late.
     """
-    tries = request.app.state.portal.sign_in_tries
-    if tries.take(f"{client_key(request.scope)} {name.lower()}") > 0.0:
-        raise Refused(RATE_LIMITED, "There were too many tries of a password. Please wait.")
+    portal, address = request.app.state.portal, client_key(request.scope)
+    name = name[: accounts.MAX_NAME_LENGTH + 1].lower()
+    wait_s = max(portal.address_tries.take(address), portal.sign_in_tries.take(f"{address} {name}"))
+    if wait_s > 0.0:
+        detail = "There were too many tries of a password. Please wait."
+        raise Refused(RATE_LIMITED, detail, headers={"Retry-After": str(math.ceil(wait_s))})

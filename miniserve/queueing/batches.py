@@ -7,13 +7,9 @@ ratio is the most that continuous batching can gain.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from miniserve.queueing.formulas import UnstableQueue, check_positive
 from miniserve.queueing.lengths import Lengths
-
-if TYPE_CHECKING:  # formulas work without the engine's floor
-    from miniserve.stepcost import StepCost
+from miniserve.stepcost import StepCost
 
 
 def capacity_static(

@@ -23,7 +23,7 @@ import numpy as np
 
 from miniserve.loadtest import LoadResult
 from miniserve.stepcost import StepCost, fit
-from miniserve.trace import StepRecord
+from miniserve.trace import StepRecord, pause_between
 
 _STEPS = 40
 """Steps that are drawn together: about as many as an answer has tokens."""
@@ -143,9 +143,7 @@ class SteppedCost:
 def _pauses(steps: Sequence[StepRecord]) -> Iterator[float]:
     """Seconds from the end of each step to the next that goes on with a request; else 0."""
     for step, following in itertools.pairwise(steps):
-        goes_on = any(entry.kind == "decode" for entry in following.entries)
-        together = following.step == step.step + 1 and goes_on
-        yield following.start - (step.start + step.duration) if together else 0.0
+        yield pause_between(step, following) or 0.0
     yield 0.0
 
 

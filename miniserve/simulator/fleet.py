@@ -123,16 +123,18 @@ def run_fleet(
                 _set_alarm(replicas[i], i, now, events)
             upcoming = next(coming, None)
             continue
-        now, i = heapq.heappop(events)
+        moment, i = heapq.heappop(events)
         replica = replicas[i]
-        if replica.step is not None and replica.ends <= now:
+        if replica.step is not None and replica.ends <= moment:
+            now = moment
             tokens = [0] * len(replica.step.requests)
             for request in replica.scheduler.update(replica.step, tokens, now):
                 in_flight[i] -= 1
                 samples.add(request)
             replica.step = None
             _start(replica, i, now, cost, events)
-        elif replica.step is None and replica.alarm <= now:
+        elif replica.step is None and replica.alarm <= moment:
+            now = moment
             _start(replica, i, now, cost, events)
     if any(in_flight):
         raise RuntimeError("a scheduler computes nothing although requests wait")

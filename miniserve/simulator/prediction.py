@@ -16,7 +16,7 @@ from miniserve.latency import Floats, LatencyRecord, latencies, percentile
 from miniserve.scheduler import Request
 from miniserve.simulator.single import Policy, run
 from miniserve.stepcost import StepCost, fit
-from miniserve.trace import StepRecord
+from miniserve.trace import StepRecord, pause_between
 
 Pair = tuple[int, int]
 
@@ -88,12 +88,9 @@ def cost_of_run(trace: Sequence[StepRecord]) -> StepCost:
     cost = fit(trace).cost
     took = sum(record.duration for record in trace)
     scale = took / sum(cost.seconds(record.batch, record.num_tokens) for record in trace)
-    pauses = [
-        later.start - (earlier.start + earlier.duration)
-        for earlier, later in itertools.pairwise(trace)
-        if later.step == earlier.step + 1 and any(e.kind == "decode" for e in later.entries)
-    ]
-    pause = statistics.mean(pauses) if pauses else 0.0
+    pauses = itertools.starmap(pause_between, itertools.pairwise(trace))
+    known = [pause for pause in pauses if pause is not None]
+    pause = statistics.mean(known) if known else 0.0
     return StepCost(cost.a * scale + pause, cost.b * scale, cost.c * scale)
 
 

@@ -45,7 +45,11 @@ class Policy:
             object.__setattr__(self, "max_num_seqs", 1)
 
     def scheduler(self) -> Scheduler:
-        """Make the scheduler: sync and async run one request after another, as one slot does."""
+        """Make the scheduler: sync and async run one request after another, as one slot does.
+
+        The live `sync` is slower and refuses nobody: its answers leave in groups
+        (`simulator.under_load.one_by_one`).
+        """
         if self.mode is Mode.STATIC:
             return StaticScheduler(self.max_num_seqs, _NO_EOS, self.max_wait_s)
         return ContinuousScheduler(

@@ -34,13 +34,26 @@ def _library() -> ipywidgets.Text:
 
 
 class _Plot(anywidget.AnyWidget):
-    """The place on the page; it knows where the figure and Plotly are to be found."""
+    """The place on the page; it knows where the figure and Plotly are to be found.
+
+    Args:
+        figure: the text that holds the figure; it is closed with the place.
+    """
 
     _esm = (Path(__file__).parent / "plot.js").read_text(encoding="utf-8")
     _library = traitlets.Unicode().tag(sync=True)
     _figure = traitlets.Unicode().tag(sync=True)
     _label = traitlets.Unicode().tag(sync=True)
     _height = traitlets.Int(0).tag(sync=True)
+
+    def __init__(self, figure: ipywidgets.Text, **traits: Any) -> None:
+        self.text = figure
+        super().__init__(_figure=figure.model_id, **traits)
+
+    def close(self) -> None:
+        """Let go of both widgets."""
+        self.text.close()
+        super().close()
 
 
 class Canvas:
@@ -60,8 +73,8 @@ class Canvas:
         self._frame = encoded(self._layout)
         self._figure = ipywidgets.Text(value=self._json())
         self.widget = _Plot(
+            self._figure,
             _library=_library().model_id,
-            _figure=self._figure.model_id,
             _label=label,
             _height=layout.get("height", 0),
         )
@@ -92,7 +105,6 @@ class Canvas:
     def close(self) -> None:
         """Let go of the widgets."""
         self.widget.close()
-        self._figure.close()
 
     def _json(self) -> str:
         return f'{{"data":[{",".join(self._places)}],"layout":{self._frame}}}'

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Iterator
 from typing import Any
 
 import ipywidgets
@@ -42,9 +43,10 @@ class Panel:
         """Stop whatever the panel runs; safe to call twice. What is on the page stays there."""
 
     def remove(self) -> None:
-        """Close the panel and take it off the page."""
+        """Close the panel and take it off the page; ipywidgets keeps what is not closed."""
         self.close()
-        self.root.close()
+        for widget in [*_below(self.root), self.root]:
+            widget.close()
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """The three forms, and the words that stand for the PNG where it cannot be seen."""
@@ -56,6 +58,13 @@ class Panel:
         if figure is not None:
             bundle["image/png"] = base64.b64encode(png(figure)).decode()
         return bundle, {"image/png": {"alt": self.text}}
+
+
+def _below(widget: ipywidgets.Widget) -> Iterator[ipywidgets.Widget]:
+    """Every widget inside a widget, the innermost first."""
+    for child in getattr(widget, "children", ()):
+        yield from _below(child)
+        yield child
 
 
 def png(figure: Figure, dpi: int = 100) -> bytes:

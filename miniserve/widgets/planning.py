@@ -80,7 +80,8 @@ class PlanPanel(LivePanel):
         if self._making is not None:
             if not self._making.done():
                 return True
-            made, self._making = self._making.result(), None
+            ended, self._making = self._making, None
+            made = ended.result()  # raises what the trial raised, once
             if not self._stale:
                 self.assessment = made
         if self._stale and self._loop is not None:

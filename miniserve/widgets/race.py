@@ -92,8 +92,12 @@ class Race(LivePanel):
         """
         self.require_loop()
         self._ran, self._total = True, n or self._n
-        for mode, session in self._sessions.items():
-            session.start(self._setting(mode), n=self._total)
+        try:
+            for mode, session in self._sessions.items():
+                session.start(self._setting(mode), n=self._total)
+        except RuntimeError:  # those that have begun would run on unseen
+            self.stop()
+            raise
         self.wake()
 
     def stop(self) -> None:

@@ -68,6 +68,7 @@ class Session:
         self._since = 0.0
         self._changed_at: float | None = None
         self._old_left = 0
+        self._n: int | None = None
         self._ends_at: float | None = None
         self._ended_at: float | None = None
         self._probe_ended_at: float | None = None
@@ -97,7 +98,8 @@ class Session:
         self._errors = []
         self._counter = counter = Counter[str]()
         self._since, self._changed_at = 0.0, None
-        self._ends_at, self._ended_at, self._probe_ended_at = seconds, None, None
+        self._n, self._ends_at = n, seconds
+        self._ended_at = self._probe_ended_at = None
         self.setting = setting
         self._load = self._probe = None
         if not self._configure_server(setting):
@@ -127,17 +129,18 @@ class Session:
         """Act on the running load and on the server at once; the curve begins afresh.
 
         Between runs `setting` stays that of the run whose records are kept. If the server does not
-        take the new setting, the load goes on under the old one, and `errors` says why.
+        take the new setting, the load goes on under the old one, and `errors` says why. Another
+        mode is another run, for as many requests or seconds as the first was to have.
         """
-        if not self.running or self._load is None:
-            self._configure_server(setting)
+        taken = self._configure_server(setting)
+        if not taken or not self.running or self._load is None:
             return
         if setting.mode != self.setting.mode:
             try:
-                self.start(setting)
+                self.start(setting, n=self._n, seconds=self._ends_at)
             except RuntimeError as error:  # the load stays where it is
                 self._refused = str(error)
-        elif self._configure_server(setting):
+        else:
             self.setting = setting
             with self._lock:
                 self._changed_at = self._load.now()

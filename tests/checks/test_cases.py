@@ -66,6 +66,29 @@ def test_a_long_answer_is_shown_in_part() -> None:
     assert len(report.detail) < 300
 
 
+class Silent:
+    """An object that cannot be shown."""
+
+    def __repr__(self) -> str:
+        raise ArithmeticError("no words")
+
+
+class Sticky:
+    """An object that never says whether it is equal."""
+
+    def __eq__(self, other: object) -> bool:
+        while True:
+            time.sleep(0.001)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def test_an_answer_that_misbehaves_is_told_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cases, "TIME_LIMIT_S", 0.2)
+    assert "no words" in check_cases("doubling", lambda x: Silent(), DOUBLE).detail
+    assert "no end after" in check_cases("doubling", lambda x: Sticky(), DOUBLE).detail
+
+
 def test_an_endless_loop_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cases, "TIME_LIMIT_S", 0.2)
     running = []

@@ -37,6 +37,23 @@ async def starts_the_clock_anew(queue: Queue, max_num_seqs: int, max_wait_s: flo
     return batch
 
 
+async def starts_the_clock_too_early(
+    queue: Queue, max_num_seqs: int, max_wait_s: float
+) -> list[int]:
+    deadline = asyncio.get_running_loop().time() + max_wait_s
+    batch = [await queue.get()]
+    while len(batch) < max_num_seqs:
+        if not queue.empty():
+            batch.append(queue.get_nowait())
+            continue
+        try:
+            async with asyncio.timeout_at(deadline):
+                batch.append(await queue.get())
+        except TimeoutError:
+            break
+    return batch
+
+
 async def only_what_is_there(queue: Queue, max_num_seqs: int, max_wait_s: float) -> list[int]:
     batch = [await queue.get()]
     while len(batch) < max_num_seqs and not queue.empty():
@@ -60,7 +77,14 @@ def test_collect() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [starts_the_clock_anew, only_what_is_there, ignores_n, always_sleeps]
+    "wrong",
+    [
+        starts_the_clock_anew,
+        starts_the_clock_too_early,
+        only_what_is_there,
+        ignores_n,
+        always_sleeps,
+    ],
 )
 def test_collect_wrong(wrong: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("miniserve.checks.cases.TIME_LIMIT_S", 2.0)

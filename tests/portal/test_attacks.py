@@ -7,6 +7,7 @@ from pathlib import Path
 import itsdangerous
 import pytest
 
+from miniserve.portal import accounts
 from miniserve.portal.sessions import COOKIE
 from tests.portal.visitor import HTML, PASSWORD, RunningPortal, portal_in, token_in
 
@@ -116,11 +117,25 @@ async def test_a_deleted_account_is_out_at_once(portal: RunningPortal) -> None:
     assert (await ben.http.get("/")).status_code == 401
 
 
+async def test_a_deleted_accounts_cookie_is_nobody_elses(portal: RunningPortal) -> None:
+    """SQLite gives the highest id again."""
+    ben, admin = await portal.signed_in("ben"), await portal.signed_in("admin")
+    cookie = ben.http.cookies[COOKIE]
+    headers = {"x-csrf-token": await admin.token()}
+    await admin.http.delete("/admin/students/3", headers=headers)
+    made = await admin.http.post("/admin/students", json={"name": "eva"}, headers=headers)
+    assert made.json()["id"] == 3
+    assert await status_with(portal, "/", cookie) == 401
+
+
 @pytest.mark.parametrize("secret", ["", "secret", "miniserve"])
 async def test_a_cookie_with_a_guessed_signature_is_none(
     portal: RunningPortal, secret: str
 ) -> None:
-    session: dict[str, object] = {"student_id": 1, "epoch": 0}
+    with portal.app.state.portal.database.session() as db:
+        admin = accounts.by_id(db, 1)
+    assert admin is not None
+    session: dict[str, object] = {"student_id": 1, "epoch": admin.session_epoch}
     assert await status_with(portal, "/admin", forge(session, secret)) == 401
     real = forge(session, portal.app.state.portal.session_secret())
     assert await status_with(portal, "/admin", real) == 200, "the forgery itself is well made"
@@ -153,6 +168,15 @@ async def test_guessing_is_slowed_down(portal: RunningPortal) -> None:
     assert statuses == [401] * 5 + [429] * 2
     assert (await guesser.sign_in("ANA")).status_code == 429, "case makes no new account"
     assert (await guesser.sign_in("ben")).status_code == 303, "another account is not held up"
+    refused = await guesser.sign_in("ana")
+    assert int(refused.headers["retry-after"]) >= 1
+
+
+async def test_one_password_is_not_tried_on_all_names(portal: RunningPortal) -> None:
+    guesser = portal.visitor()
+    statuses = [(await guesser.sign_in(f"name{n}", "password")).status_code for n in range(160)]
+    assert statuses[:150] == [401] * 150, "a class may sign in from one address"
+    assert 429 in statuses[150:]
 
 
 async def test_guessing_with_a_stolen_session_is_slowed_down(portal: RunningPortal) -> None:

@@ -1,6 +1,7 @@
 """`miniserve portal`, in a process of its own, and what it says when something is wrong."""
 
 import re
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,14 @@ def test_what_is_wrong_is_said_in_one_line(tmp_path: Path) -> None:
     assert "nowhere" in one_line(invoke(**nowhere, vault_keys=KEY))
     nowhere = files | {"database": str(tmp_path / "nowhere" / "db")}
     assert "unable to open" in one_line(invoke(**nowhere, vault_keys=KEY))
+
+
+def test_a_taken_port_costs_no_password(tmp_path: Path) -> None:
+    files = {"database": str(tmp_path / "db"), "vault": str(tmp_path / "vault")}
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert port in one_line(invoke(**files, vault_keys=KEY, port=port))
+    assert not (tmp_path / "db").exists()
 
 
 def one_line(result: Any) -> str:

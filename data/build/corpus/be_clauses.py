@@ -121,7 +121,7 @@ class BeClauses(Complements):
             if self.chance(0.06):
                 out += ["and", self.adj(theme)]
             elif self.chance(0.05):
-                out += ["than", *self.person()] if False else ["for", *self.person()]
+                out += ["for", *self.person()]
             return out
         if r < 0.76:
             return self.at()

@@ -29,13 +29,11 @@ class Complements(VerbGroups):
         self.far = 0.0  # how often a subject is kept apart from its verb in this sentence
 
     # complements ---------------------------------------------------------------------------------
-    def comp_of(self, e: Entry, need: str = "") -> list[str]:
+    def comp_of(self, e: Entry) -> list[str]:
         """One of the entry's complements; nested ones only near the top."""
         for _ in range(8):
             c = self.rng.choice(e.comps)
             if self.depth and any(t in NESTED for t in c):
-                continue
-            if need and need not in c:
                 continue
             return c
         raise Retry

@@ -1,12 +1,42 @@
-"""The open dictionary, made once with lemminflect and wordfreq."""
+"""The open dictionary, made once with lemminflect and wordfreq, and kept under its inputs' name."""
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
 import re
+from pathlib import Path
 from typing import Any
 
 from .inflect import BLOCKED, BLOCKED_PARTS, add_ed, add_ing, add_s, doubles, irregular_table
 from .wordlists import LISTS
+
+CACHE = Path(__file__).parents[1] / "cache"
+
+
+def everyday_verbs() -> list[str]:
+    """The verbs of the list, then those that only the frames have."""
+    lines = (LISTS / "everyday.txt").read_text(encoding="utf-8").splitlines()
+    listed = dict.fromkeys(line.split()[0] for line in lines if line and not line.startswith("#"))
+    framed: set[str] = set()
+    for path in (LISTS.parent / "frames").glob("*.txt"):
+        framed |= set(re.findall(r"\[([a-z]+)\|", path.read_text(encoding="utf-8")))
+    return [*listed, *sorted(framed - set(listed))]
+
+
+def dictionary_file() -> Path:
+    """The dictionary as JSON; it is made if there is none of these inputs yet."""
+    sources = [LISTS / "irregular.txt", LISTS / "words.txt", Path(__file__)]
+    texts = [*everyday_verbs(), *(path.read_text(encoding="utf-8") for path in sources)]
+    digest = hashlib.sha256("\0".join(texts).encode()).hexdigest()[:12]
+    path = CACHE / f"dictionary-{digest}.json"
+    if not path.exists():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(f".{os.getpid()}")  # others may be making it too
+        part.write_text(json.dumps(build()), encoding="utf-8")
+        part.replace(path)
+    return path
 
 
 def build() -> dict[str, Any]:
@@ -19,13 +49,7 @@ def build() -> dict[str, Any]:
 
     irr = irregular_table()
     realpast = {f for p, pp, _ in irr.values() for f in (p, pp)}
-    everyday = [
-        ln.split()[0]
-        for ln in (LISTS / "everyday.txt").read_text().splitlines()
-        if ln and not ln.startswith("#")
-    ]
-    for path in sorted((LISTS.parent / "frames").glob("*.txt")):
-        everyday += re.findall(r"\[([a-z]+)\|", path.read_text(encoding="utf-8"))
+    everyday = everyday_verbs()
     top = [
         w
         for w in wordfreq.top_n_list("en", 350000, wordlist="best")
@@ -78,7 +102,7 @@ def build() -> dict[str, Any]:
         ing.sort(key=lambda form: -wordfreq.word_frequency(form, "en"))
         if w not in everyday and (len(s) > 1 or s[0] != add_s(w)):
             continue
-        f = sum(wordfreq.word_frequency(x, "en") for x in {w, past[0], s[0], ing[0]})
+        f = sum(wordfreq.word_frequency(x, "en") for x in sorted({w, past[0], s[0], ing[0]}))
         verbs[w] = [past[0], s[0], ing[0], len(past) > 1, f, past[-1]]
     nouns, adjs, advs, proper = [], [], [], []
     allv = {x for v in verbs.values() for x in v[:3]} | set(verbs) | realpast
@@ -97,7 +121,7 @@ def build() -> dict[str, Any]:
         elif set(lem) == {"ADV"} and w.endswith("ly"):
             advs.append(w)
     irrf = {
-        b: sum(wordfreq.word_frequency(x, "en") for x in {b, p, pp})
+        b: sum(wordfreq.word_frequency(x, "en") for x in sorted({b, p, pp}))
         for b, (p, pp, _) in irr.items()
     }
     return {

@@ -21,7 +21,6 @@ NT = {
     "should": "shouldn't",
     "must": "mustn't",
 }
-PRES_PAST_SAME = frozenset(words("pres_past_same"))
 # Stative or odd in the progressive; "is need" would have another correction.
 NO_PROGRESSIVE = frozenset(words("no_progressive"))
 # Of these, "I am agree" wants *am* out, not *agreeing* in.

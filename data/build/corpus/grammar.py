@@ -179,9 +179,7 @@ class Grammar(Relatives):
         n = len(wrong.split())
         if not 3 <= n <= 26 or len(wrong) > 190 or (n < 15 and self.rng.random() < (n - 11) * 0.07):
             return None
-        if self.err and wrong == right:
-            print("BUG", toks, self.err, wrong)
-        if "  " in wrong or "\n" in wrong:
+        if (self.err and wrong == right) or "  " in wrong or "\n" in wrong:
             return None
         err = self.err or Err("correct", self.first_lemma or "be", explain.NO_CHANGE)
         return Example(wrong, right, err.why, err.kind, err.lemma)

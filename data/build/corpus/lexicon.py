@@ -1,7 +1,7 @@
 """Words: verbs by frequency, everyday nouns by theme, the open dictionary, made-up words.
 
-Built once with lemminflect and wordfreq and cached as JSON; a corpus from one seed is the same
-wherever it is made, as long as those two packages have the locked versions.
+A corpus from one seed is the same wherever it is made, as long as lists and frames are the same and
+lemminflect and wordfreq have the locked versions.
 """
 
 from __future__ import annotations
@@ -12,13 +12,11 @@ import zlib
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import accumulate
-from pathlib import Path
 
-from .dictionary import build
+from .dictionary import dictionary_file
 from .inflect import Verb, add_s, irregular, irregular_table, regular
 from .wordlists import LISTS
 
-CACHE = Path(__file__).parents[1] / "cache" / "lexicon.json"
 HELD_BUCKETS = 40  # one open word in 40 is kept for the unseen-words split
 PLURALS = {
     "man": "men",
@@ -98,10 +96,7 @@ class Lexicon:
     """All words of the generator. `held=True` draws open words from the held-out part only."""
 
     def __init__(self, held: bool = False) -> None:
-        if not CACHE.exists():
-            CACHE.parent.mkdir(parents=True, exist_ok=True)
-            CACHE.write_text(json.dumps(build()), encoding="utf-8")
-        raw = json.loads(CACHE.read_text(encoding="utf-8"))
+        raw = json.loads(dictionary_file().read_text(encoding="utf-8"))
         self.held = held
         self.nouns: dict[str, list[str]] = _read("nouns.txt")
         self.adjs = _read("adjs.txt")

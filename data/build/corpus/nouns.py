@@ -26,7 +26,6 @@ POSS = words("poss")
 ADVS = words("advs")
 MID = words("mid")
 NEVER_HAVE = words("never_have")
-PREPS = words("preps")
 INDEF = ("everyone", "everybody", "nobody", "no one", "somebody", "someone")
 COLLECTIVE = (
     "people",

@@ -7,12 +7,13 @@ import random
 import re
 import zlib
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 from .frame_parser import frames
 from .frame_writer import FrameWriter
 from .grammar import Grammar
-from .lexicon import held_out, lexicon
+from .lexicon import lexicon
 from .sentence import Example
 from .specs import KIND_W
 
@@ -53,6 +54,7 @@ def forbidden(folder: Path, generated: Sequence[str] = ()) -> frozenset[str]:
     return frozenset(out)
 
 
+@cache
 def held_words() -> frozenset[str]:
     """Dictionary words and names (lower case) that only the unseen-words split may use."""
     lex = lexicon(True)
@@ -78,8 +80,3 @@ def stream(seed: str, held: bool = False, only_held_pairs: bool = False) -> Iter
         kind = rng.choices(kinds, weights)[0]
         ex = fw.example(kind) if g.chance(FRAME_SHARE) and not only_held_pairs else None
         yield ex if ex is not None else g.example(kind)
-
-
-def has_held(ex: Example) -> bool:
-    """Whether a made-up or listed word of the held-out part occurs in it."""
-    return any(held_out(w) for w in re.findall(r"[^\W\d_]+", ex.sentence))
