@@ -140,8 +140,8 @@ class WorkerClient(EngineClient):
 
         try:
             tutor = self._open_tutor()
-        except BaseException as error:  # a panic in a library's Rust is no Exception
-            tell(loaded, error if isinstance(error, Exception) else SystemError(repr(error)))
+        except BaseException as error:
+            tell(loaded, error)
             return
         tell(loaded, None)
         while (job := jobs.get()) is not None:
@@ -167,5 +167,7 @@ def _resolve(future: asyncio.Future[Any], result: object) -> None:
         return
     if isinstance(result, Exception):
         future.set_exception(result)
+    elif isinstance(result, BaseException):  # a panic in a library's Rust; no future takes that
+        future.set_exception(SystemError(repr(result)))
     else:
         future.set_result(result)
