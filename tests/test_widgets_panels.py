@@ -8,7 +8,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import IPython
-import ipywidgets
 import pytest
 
 from miniserve.client import EngineUnavailable
