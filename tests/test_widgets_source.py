@@ -7,7 +7,7 @@ def test_shows_the_real_source_and_its_place() -> None:
     text = source.show_source(Panel.remove).data
     assert text.startswith("`miniserve/widgets/panel.py`\n\n```python\ndef remove(self)")
     assert text.endswith("\n```")
-    assert "self.root.close()" in text
+    assert "self.close()" in text
 
 
 def test_a_decorated_function_is_shown_from_its_own_file() -> None:
