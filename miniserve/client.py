@@ -27,6 +27,7 @@ __all__ = [
     "QueueFull",
     "StepFailed",
     "Timing",
+    "as_exception",
 ]
 
 
@@ -78,6 +79,11 @@ class EngineFailed(EngineUnavailable):
 
 class StepFailed(EngineError):
     """The model raised in the step that this request was part of; other requests go on."""
+
+
+def as_exception(error: BaseException) -> Exception:
+    """The error itself, or one that a future takes: a panic in a library's Rust is no Exception."""
+    return error if isinstance(error, Exception) else SystemError(repr(error))
 
 
 class EngineClient(Protocol):

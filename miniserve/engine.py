@@ -31,6 +31,7 @@ from miniserve.client import (
     PromptTooLong,
     QueueFull,
     StepFailed,
+    as_exception,
 )
 from miniserve.engine_core import (
     Abort,
@@ -269,9 +270,8 @@ class Engine(BatchingClient):
 
     def _die(self, loaded: asyncio.Future[EngineCore], error: BaseException) -> None:
         """The thread has ended: loading raised, or the scheduler did. No wait outlives it."""
-        if not loaded.done():  # only an Exception may be raised through an event loop
-            known = isinstance(error, Exception)
-            loaded.set_exception(error if known else SystemError(repr(error)))
+        if not loaded.done():
+            loaded.set_exception(as_exception(error))
         elif self._state is not EngineState.STOPPED:
             logger.error("The engine has died", exc_info=error)
             self._end(EngineState.FAILED, f"The engine has died: {type(error).__name__}: {error}")

@@ -21,6 +21,7 @@ from miniserve.client import (
     EngineStatus,
     EngineUnavailable,
     StepFailed,
+    as_exception,
 )
 from miniserve.tutor import Tutor
 
@@ -50,9 +51,8 @@ class BlockingClient(EngineClient):
         def load() -> None:
             try:
                 loading.set_result(self._open_tutor())
-            except BaseException as error:  # a panic in a library's Rust is no Exception
-                known = isinstance(error, Exception)
-                loading.set_exception(error if known else SystemError(repr(error)))
+            except BaseException as error:
+                loading.set_exception(as_exception(error))
 
         # A daemon: a server that is stopped does not wait for it, as it would for `to_thread`.
         threading.Thread(target=load, name="load the model", daemon=True).start()

@@ -25,6 +25,7 @@ from miniserve.client import (
     EngineUnavailable,
     QueueFull,
     StepFailed,
+    as_exception,
 )
 from miniserve.tutor import Tutor
 
@@ -165,9 +166,7 @@ def _resolve(future: asyncio.Future[Any], result: object) -> None:
     """Give a future its result or its error, unless it has one or nobody waits any more."""
     if future.done():
         return
-    if isinstance(result, Exception):
-        future.set_exception(result)
-    elif isinstance(result, BaseException):  # a panic in a library's Rust; no future takes that
-        future.set_exception(SystemError(repr(result)))
+    if isinstance(result, BaseException):
+        future.set_exception(as_exception(result))
     else:
         future.set_result(result)

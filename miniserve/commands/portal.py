@@ -36,17 +36,12 @@ def _portal(settings: PortalSettings) -> None:
             make_session_secret(vault)
             given = settings.admin_password
             made = accounts.ensure_admin(db, given.get_secret_value() if given else None)
-    except (
-        CheckpointError,
-        VaultError,
-        DatabaseError,
-        accounts.WeakPassword,
-        OSError,
-    ) as error:
+    except (CheckpointError, VaultError, DatabaseError, accounts.WeakPassword) as error:
         listener.close()
-        if isinstance(error, OSError):
-            raise fail(f"cannot open {error.filename}: {error.strerror}") from None
         raise fail(str(error)) from None
+    except OSError as error:
+        listener.close()
+        raise fail(f"cannot open {error.filename}: {error.strerror}") from None
     if made is not None:
         typer.echo(
             f"miniserve: first run. Sign in as admin with the one-time password {made}", err=True

@@ -15,8 +15,8 @@ MIN_PASSWORD_LENGTH = 10
 MAX_PASSWORD_LENGTH = 200  # hashing takes longer the longer the password
 
 #: What a name may be.
-NAME_PATTERN = "^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$"
 MAX_NAME_LENGTH = 40
+NAME_PATTERN = f"^[A-Za-z0-9][A-Za-z0-9._-]{{0,{MAX_NAME_LENGTH - 1}}}$"
 
 FIRST_ADMIN = "admin"
 

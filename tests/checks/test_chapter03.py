@@ -12,9 +12,8 @@ async def stub(*_: Any) -> Any:
     raise NotImplementedError
 
 
-async def right(queue: Queue, max_num_seqs: int, max_wait_s: float) -> list[int]:
-    batch = [await queue.get()]
-    deadline = asyncio.get_running_loop().time() + max_wait_s
+async def filled(batch: list[int], queue: Queue, max_num_seqs: int, deadline: float) -> list[int]:
+    """The batch with what comes up to the deadline, a moment on the loop's clock."""
     while len(batch) < max_num_seqs:
         if not queue.empty():
             batch.append(queue.get_nowait())
@@ -25,6 +24,12 @@ async def right(queue: Queue, max_num_seqs: int, max_wait_s: float) -> list[int]
         except TimeoutError:
             break
     return batch
+
+
+async def right(queue: Queue, max_num_seqs: int, max_wait_s: float) -> list[int]:
+    batch = [await queue.get()]
+    deadline = asyncio.get_running_loop().time() + max_wait_s
+    return await filled(batch, queue, max_num_seqs, deadline)
 
 
 async def starts_the_clock_anew(queue: Queue, max_num_seqs: int, max_wait_s: float) -> list[int]:
@@ -42,16 +47,7 @@ async def starts_the_clock_too_early(
 ) -> list[int]:
     deadline = asyncio.get_running_loop().time() + max_wait_s
     batch = [await queue.get()]
-    while len(batch) < max_num_seqs:
-        if not queue.empty():
-            batch.append(queue.get_nowait())
-            continue
-        try:
-            async with asyncio.timeout_at(deadline):
-                batch.append(await queue.get())
-        except TimeoutError:
-            break
-    return batch
+    return await filled(batch, queue, max_num_seqs, deadline)
 
 
 async def only_what_is_there(queue: Queue, max_num_seqs: int, max_wait_s: float) -> list[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import explain
-from .forms import NO_PROGRESSIVE, Retry
+from .forms import NO_PROGRESSIVE, Retry, be_form
 from .frame_parser import Frame, right_form
 from .grammar import Grammar
 from .inflect import Verb
@@ -90,7 +90,8 @@ class FrameErrors:
         elif form.startswith("be-"):
             self.be_error(f, i, kind, w, low)
         elif kind == "progressive" and form in {"pres", "pres3"}:
-            be = {"I": "am"}.get(f.pieces[i - 1].text, "is" if form == "pres3" else "are")
+            subj = NP([], "s" if form == "pres3" else "p", pron=f.pieces[i - 1].text)
+            be = be_form(subj, past=False)
             g.plant(w, f"{be} {p.text}", p.text, explain.no_be(be, p.text, right))
         else:
             if p.text == "be":
