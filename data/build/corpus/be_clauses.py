@@ -21,7 +21,7 @@ class BeClauses(Complements):
         if self.want in {"overregular_past", "doubled_past"}:
             return "irregular"
         if self.want == "misspelled_past":
-            return "spell"
+            return "slip" if self.chance(0.35) else "spell"
         if self.want == "past_marker" and self.chance(0.4):
             return "irregular"
         if self.want in {"participle_have", "participle_passive"} and self.chance(0.85):

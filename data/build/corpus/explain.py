@@ -39,6 +39,12 @@ def misspelled(v: Verb, participle: bool = False) -> str:
     return f"The {name} of '{base}' is spelled '{v.past}'{why}."
 
 
+def slip(v: Verb, participle: bool = False) -> str:
+    """happend."""
+    name, form = ("past participle", v.pp) if participle else ("past tense", v.past)
+    return f"The {name} of '{v.lemma}' is spelled '{form}'."
+
+
 def doubled(v: Verb) -> str:
     """wented."""
     return f"'{v.past.capitalize()}' is already the past tense of '{v.lemma}', so it takes no -ed."

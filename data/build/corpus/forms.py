@@ -26,10 +26,12 @@ NO_PROGRESSIVE = frozenset(words("no_progressive"))
 # Of these, "I am agree" wants *am* out, not *agreeing* in.
 NO_BE = frozenset(words("no_be"))
 NO_PASSIVE = frozenset(words("no_passive"))
-# Never without an object: a thing that *was make* can only have been made.
-PASSIVE_BARE = frozenset(words("passive_bare"))
+# Never without an object: who or what *was tell* can only have been told.
+ALWAYS_OBJECT = frozenset(words("always_object"))
+# A thing that *was write* can only have been written.
+PASSIVE_BARE = ALWAYS_OBJECT | frozenset(words("passive_bare"))
 
-
+SLIP_SHARE = 0.3  # of the misspellings of a verb that has both kinds
 SHORT_BE = {"am": "'m", "is": "'s", "are": "'re"}
 
 
@@ -69,6 +71,10 @@ class VerbForms(Subjects):
                 Picker([e for e in ev if e.verb.spell], True),
                 Picker([e for e in rare if e.verb.spell], True),
             ),
+            "slip": (
+                Picker([e for e in ev if e.verb.slip or e.verb.slip_pp]),
+                Picker([e for e in rare if e.verb.slip]),
+            ),
             "no_be": (Picker([e for e in ev if e.verb.lemma in NO_BE]),) * 2,
         }
         self.past_forms = frozenset(v.past for v in lex.verbs.values() if v.irregular)
@@ -107,10 +113,12 @@ class VerbForms(Subjects):
         right = be_form(subj, past)
         if right == "am":
             wrong = self.rng.choice(("is", "are", "is"))
+        elif right == "are" and self.chance(0.05):
+            wrong = "am"
         else:
             wrong = {"was": "were", "were": "was", "is": "are", "are": "is"}[right]
         if neg and right != "am":
-            right, wrong = right + "n't", wrong + "n't"
+            right, wrong = right + "n't", "isn't" if wrong == "am" else wrong + "n't"
         w = W(right)
         if self.wants("be_agreement"):
             if not subj.firm:
@@ -170,8 +178,8 @@ class VerbForms(Subjects):
                 self.plant(w, v.pp, v.lemma, explain.overregular(v))  # we seen
             elif self.wants("overregular_past") and v.over:
                 self.plant(w, self.rng.choice(v.over), v.lemma, explain.overregular(v))
-            elif self.wants("misspelled_past") and v.spell:
-                self.plant(w, self.rng.choice(v.spell), v.lemma, explain.misspelled(v))
+            elif self.wants("misspelled_past") and (v.spell or v.slip):
+                self.misspell(w, v, v.slip, participle=False)
             elif self.wants("doubled_past") and v.doubled:
                 self.plant(w, self.rng.choice(v.doubled), v.lemma, explain.doubled(v))
             elif self.wants("past_marker"):
@@ -225,8 +233,8 @@ class VerbForms(Subjects):
         w = W(v.pp)
         name = explain.aux_name(aux)
         kind = "participle_passive" if passive else "participle_have"
-        if self.wants("misspelled_past") and v.spell:
-            self.plant(w, self.rng.choice(v.spell), v.lemma, explain.misspelled(v, True))
+        if self.wants("misspelled_past") and (v.spell or v.slip_pp):
+            self.misspell(w, v, v.slip_pp, participle=True)
         elif self.wants(kind):
             bag: list[str] = []
             if v.irregular and not v.shaky:
@@ -244,6 +252,14 @@ class VerbForms(Subjects):
             text = explain.participle_passive if passive else explain.participle_have
             self.plant(w, self.rng.choice(bag), v.lemma, text(name, v))
         return w
+
+    def misspell(self, w: W, v: Verb, slips: tuple[str, ...], participle: bool) -> None:
+        """A past or participle with a letter wrong."""
+        if slips and (not v.spell or self.chance(SLIP_SHARE)):
+            self.plant(w, self.rng.choice(slips), v.lemma, explain.slip(v, participle))
+        else:
+            why = explain.misspelled(v, participle)
+            self.plant(w, self.rng.choice(v.spell), v.lemma, why)
 
     def no_be(self, subj: NP, v: Verb, past: bool) -> tuple[W, W]:
         """I am agree: a form of *be* that is to go, and the verb in the tense that it showed."""
@@ -283,6 +299,8 @@ class VerbForms(Subjects):
         if self.wants("progressive"):
             if v.adjlike or v.lemma in NO_PROGRESSIVE:
                 raise Retry
+            if v.lemma in ALWAYS_OBJECT and (not comp or comp[0] in {"AT", "ADV"}):
+                raise Retry  # a passive
             bag = [v.s] * 2 + list(v.ing_wrong) * (8 // max(1, len(v.ing_wrong)))
             obj = bool(comp) and comp[0] in {"A", "the", "a", "OWN", "some", "NUM"}
             acts = obj and bool(subj.pron) and subj.pron != "it"

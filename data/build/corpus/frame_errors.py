@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import explain
-from .forms import NO_PROGRESSIVE, Retry, be_form
+from .forms import ALWAYS_OBJECT, NO_PROGRESSIVE, PASSIVE_BARE, Retry, be_form
 from .frame_parser import Frame, right_form
 from .grammar import Grammar
 from .inflect import Verb
@@ -51,6 +51,7 @@ MODALS = {
     "'ll",
     "'d",
 }
+DOERS = {"i", "you", "he", "she", "we", "they", "who", "everyone", "nobody", "people"}
 FLIP = {"has": "have", "hasn't": "haven't", "does": "do", "doesn't": "don't"}
 FLIP |= {b: a for a, b in FLIP.items()}
 
@@ -158,12 +159,18 @@ class FrameErrors:
                 raise Retry
             if aux in {"'s", "'d"} and not passive:
                 aux = "has" if aux == "'s" else "had"
-            by = form == "ppt" or nxt == "by"
+            by = form == "ppt" or nxt == "by" or self.only_passive(f, i)
             self.copy(w, g.participle(v, aux, ["the"] if obj else [], passive, False, by))
         elif form == "ing":
             aux = self.before(f, i, BES, "")
-            if not aux or aux in {"get", "gets", "got", "be", "been"} or v.lemma in NO_PROGRESSIVE:
+            if not aux or aux in {"get", "gets", "got"}:
                 raise Retry
+            if v.lemma in NO_PROGRESSIVE:
+                if not v.ing_wrong:
+                    raise Retry
+                wrong = g.rng.choice(v.ing_wrong)  # forgeting; "is forget" may want *forgotten*
+                g.plant(w, wrong, v.lemma, explain.progressive(explain.aux_name(aux), v))
+                return
             self.copy(
                 w,
                 g.ing(
@@ -183,6 +190,18 @@ class FrameErrors:
             if not aux:
                 raise Retry
             self.copy(w, g.base(v, aux))
+
+    def only_passive(self, f: Frame, i: int) -> bool:
+        """Whether *be* and the base form at piece i can only be meant as a passive."""
+        lemma = f.pieces[i].text
+        people = self.g.lex.nouns["person"]
+        return lemma in ALWAYS_OBJECT or (
+            lemma in PASSIVE_BARE
+            and not any(
+                q.type == "name" or q.text.lower() in DOERS or q.text in people
+                for q in f.pieces[:i]
+            )
+        )
 
     @staticmethod
     def in_present(f: Frame, i: int) -> bool:

@@ -193,7 +193,7 @@ def plain_past(f: Frame) -> bool:
 WRONG: dict[str, Callable[[Verb], tuple[str, ...]]] = {
     "overregular_past": lambda v: v.over,
     "doubled_past": lambda v: v.doubled,
-    "misspelled_past": lambda v: v.spell,
+    "misspelled_past": lambda v: v.spell or v.slip or v.slip_pp,
 }
 
 
@@ -220,6 +220,9 @@ WEIGHT = {
     "contrasts_b": 3,
     "contrasts_c": 3,
     "contrasts_d": 3,
+    "contrasts_e": 3,
+    "contrasts_f": 3,
+    "learner_b": 3,
 }
 
 

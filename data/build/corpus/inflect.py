@@ -41,6 +41,8 @@ class Verb:
     shaky: bool  # two standard past forms: never called wrong
     over: tuple[str, ...] = ()  # goed
     spell: tuple[str, ...] = ()  # stoped
+    slip: tuple[str, ...] = ()  # happend, bougth
+    slip_pp: tuple[str, ...] = ()  # hiden
     doubled: tuple[str, ...] = ()  # wented
     ing_wrong: tuple[str, ...] = ()  # stoping
     s_wrong: tuple[str, ...] = ()  # studys
@@ -115,6 +117,35 @@ def _wrong_past_regular(w: str, past: str) -> list[str]:
     return [x for x in out if x != past]
 
 
+SLIPS = {
+    "thought": ("thougth", "tought"),
+    "brought": ("brougth", "broght"),
+    "bought": ("bougth", "boght"),
+    "caught": ("caugth", "cought"),
+    "taught": ("taugth",),
+    "fought": ("fougth",),
+    "chosen": ("choosen",),
+    "lost": ("losted",),
+    "known": ("knowen",),
+    "shown": ("showen",),
+}
+
+
+def _slips(w: str, form: str) -> list[str]:
+    """Misspellings of a past or participle that break none of the rules about its ending."""
+    out = list(SLIPS.get(form, ()))
+    if len(form) > 5:
+        out += [
+            form[: m.start()] + form[m.start() + 1 :]
+            for m in re.finditer(r"([bcdfglmnprst])\1", form)
+        ]
+    if form == w + "ed" and re.search(r"[^aeiou](en|er|on)$", w):
+        out.append(w + "d")
+    if form == w + "d" and re.search(r"[^aeiou]i[lt]e$", w):
+        out.append(w[:-1] + w[-2] + "ed")  # smilled
+    return [x for x in out if x != form]
+
+
 def _wrong_ing(w: str, ing: str) -> list[str]:
     out = []
     if ing == w + w[-1] + "ing":
@@ -123,7 +154,9 @@ def _wrong_ing(w: str, ing: str) -> list[str]:
         out.append(w + "ing")
         if re.search(r"[^aeiou][aeiou][tmvkn]e$", w):
             out.append(w[:-1] + w[-2] + "ing")
-    elif w.endswith("ie") or w.endswith("y"):
+    elif w.endswith("ie"):
+        out += [w[:-1] + "ing", w + "ing"]
+    elif w.endswith("y"):
         out.append(w[:-1] + "ing")
     return [x for x in out if x != ing]
 
@@ -200,6 +233,8 @@ def irregular(base: str) -> Verb:
         shaky,
         over,
         (),
+        () if shaky else tuple(x for x in _slips(base, past) if x not in real and x not in bad),
+        () if shaky else tuple(x for x in _slips(base, pp) if x not in real and x not in bad),
         dbl,
         tuple(x for x in _wrong_ing(base, ing) if x not in bad),
         tuple(_wrong_s(base, add_s(base))),
@@ -213,6 +248,7 @@ def regular(base: str, past: str, s: str, ing: str, shaky: bool, real: frozenset
         if shaky
         else tuple(x for x in _wrong_past_regular(base, past) if x == "planed" or x not in real)
     )
+    slip = () if shaky else tuple(x for x in _slips(base, past) if x not in real and x not in spell)
     ingw = () if shaky else tuple(x for x in _wrong_ing(base, ing) if x not in real | REAL_WORDS)
     return Verb(
         base,
@@ -224,6 +260,8 @@ def regular(base: str, past: str, s: str, ing: str, shaky: bool, real: frozenset
         shaky,
         (),
         spell,
+        slip,
+        slip,
         (),
         ingw,
         tuple(x for x in _wrong_s(base, s) if x not in real),

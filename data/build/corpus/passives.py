@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .be_clauses import BeClauses
-from .forms import NO_PASSIVE, PASSIVE_BARE, Retry
+from .forms import ALWAYS_OBJECT, NO_PASSIVE, PASSIVE_BARE, Retry
 from .sentence import NP, Token
 from .specs import THEMES, Spec
 
@@ -68,7 +68,7 @@ class Passives(BeClauses):
         self.first_lemma = self.first_lemma or e.verb.lemma
         by = self.chance(0.38)
         thing = not subj.human and subj.pron != "they"
-        bare = by or (thing and e.everyday and e.verb.lemma in PASSIVE_BARE)
+        bare = by or (e.verb.lemma in (PASSIVE_BARE if thing and e.everyday else ALWAYS_OBJECT))
         nt = neg and self.chance(0.8)
         mid: list[Token] = ["not"] if neg and not nt else []
         if g == "passive":

@@ -138,6 +138,8 @@ BY_KIND: dict[str, list[tuple[float, Spec]]] = {
         (1, ("prog", True, True, False)),
         (2, ("prog", False, False, True)),
         (1, ("prog", True, False, True)),
+        (0.8, ("perfprog", False, False, False)),
+        (0.4, ("perfprog", True, False, False)),
     ],
     "past_marker": [
         (9, ("simple", True, False, False)),

@@ -49,6 +49,7 @@ def past_time(p: Phrases, rich: bool = True) -> str:
                 f"in {p.rng.randint(1850, 2022)}",
                 f"in {p.rng.randint(1850, 2022)}",
                 f"in the {p.rng.randint(5, 9)}0s",
+                f"in the {p.rng.choice(('sixties', 'seventies', 'eighties', 'nineties'))}",
                 f"on {p.rng.choice(MONTHS)} {p.rng.randint(1, 31)}, {p.rng.randint(1900, 2020)}",
             )
         )

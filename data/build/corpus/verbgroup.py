@@ -53,7 +53,7 @@ class VerbGroups(VerbForms):
             elif not neg and self.chance(0.4):
                 mid.append(self.rng.choice(NEVER_HAVE))
             if g == "perfprog":
-                return Group(aux2, [*mid, "been"], [W(v.ing)])
+                return Group(aux2, [*mid, "been"], [self.ing(v, "been", comp, subj)])
             return Group(aux2, mid, [self.participle(v, name, comp, False, bool(mid), False)])
         if g == "prog" and not neg and not q and v.lemma in NO_BE and self.wants("progressive"):
             extra, verb = self.no_be(subj, v, past)
