@@ -51,6 +51,8 @@ from miniserve.trace import StepRecord
 logger = logging.getLogger(__name__)
 
 _STOP_TIMEOUT_S = 5.0
+#: Without a sign of life for so long, an engine that has work is not ready.
+_STUCK_AFTER_S = 15.0
 
 
 class BatchingClient(EngineClient):
@@ -92,6 +94,7 @@ class BatchingClient(EngineClient):
         self._state = EngineState.STARTING
         self._reason = "The engine has not been started."
         self._num_running = 0
+        self._moved_at = 0.0  # its last sign of life, or the first work after none
         # What the engine holds. An aborted request stays until the engine has confirmed its end.
         self._in_flight: dict[str, asyncio.Future[RequestOutput]] = {}
         self._suffixes = itertools.count(1)
@@ -114,8 +117,11 @@ class BatchingClient(EngineClient):
         if request_id in self._in_flight:  # two clients may choose the same id
             request_id = f"{request_id}#{next(self._suffixes)}"
         future = asyncio.get_running_loop().create_future()
+        now = time.perf_counter()
+        if not self._in_flight:
+            self._moved_at = now
         self._in_flight[request_id] = future
-        self._send(AddRequest(request_id, token_ids, max_tokens, time.perf_counter()))
+        self._send(AddRequest(request_id, token_ids, max_tokens, now))
         try:
             output = await future
         except asyncio.CancelledError:
@@ -157,11 +163,18 @@ class BatchingClient(EngineClient):
         self.max_num_seqs = changes.get("max_num_seqs", self.max_num_seqs)
 
     def status(self) -> EngineStatus:
-        """See `EngineClient.status`; who runs is known as of the last steps that were delivered."""
+        """See `EngineClient.status`; who runs is known as of the last steps that were delivered.
+
+        An engine that has work and shows no sign of life is told as failed until it moves again.
+        """
+        state, reason = self._state, self._reason
+        still_s = time.perf_counter() - self._moved_at
+        if state is EngineState.READY and self._in_flight and still_s > _STUCK_AFTER_S:
+            state, reason = EngineState.FAILED, f"The engine has not moved for {still_s:.0f} s."
         num_running = min(self._num_running, len(self._in_flight))
         num_waiting = len(self._in_flight) - num_running
         retry_after_s = self._unavailable().retry_after_s
-        return EngineStatus(self._state, self._reason, num_running, num_waiting, retry_after_s)
+        return EngineStatus(state, reason, num_running, num_waiting, retry_after_s)
 
     def _set_state(self, state: EngineState, reason: str = "") -> None:
         self._state, self._reason = state, reason
@@ -172,7 +185,7 @@ class BatchingClient(EngineClient):
     def _deliver(self, delivery: Delivery) -> None:
         """Take in what some steps made. Runs on the event loop."""
         outputs, records, self._num_running = delivery
-        now = time.perf_counter()
+        self._moved_at = now = time.perf_counter()
         for output in outputs:
             self._finish_times.append(now)
             future = self._in_flight.pop(output.request_id, None)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import logging
 import math
 import queue
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -31,6 +30,9 @@ logger = logging.getLogger(__name__)
 
 #: How long a record may wait for an output to travel with: not every step wakes the event loop.
 _LONGEST_HOLD_S = 0.02
+
+#: So often an engine that waits on purpose, for a batch to fill, gives a sign of life.
+_HEARTBEAT_S = 1.0
 
 _FINISH_REASONS: dict[RequestStatus, FinishReason] = {
     RequestStatus.FINISHED_STOPPED: "stop",
@@ -266,6 +268,7 @@ def run_loop(core: EngineCore, inbox: Inbox, deliver: Callable[[Delivery], None]
     """
     timeout_s: float | None = None
     records: list[StepRecord] = []
+    delivered_at = -math.inf
     while True:
         for command in inbox.take(timeout_s):
             if isinstance(command, Stop):
@@ -274,15 +277,16 @@ def run_loop(core: EngineCore, inbox: Inbox, deliver: Callable[[Delivery], None]
         outputs, record, wait_until = core.step()
         if record is not None:
             records.append(record)
+        now = core.clock()
         idle = record is None and not outputs
-        held_s = core.clock() - records[0].start if records else 0.0
-        if outputs or held_s >= _LONGEST_HOLD_S or (idle and records):
+        held_s = now - records[0].start if records else 0.0
+        silent = wait_until is not None and now - delivered_at >= _HEARTBEAT_S
+        if outputs or held_s >= _LONGEST_HOLD_S or (idle and (records or silent)):
             deliver(Delivery(outputs, records, core.num_running))
-            records = []
+            records, delivered_at = [], now
         if not idle:
             timeout_s = 0.0
         elif wait_until is None:
             timeout_s = None
         else:
-            wait_s = max(SHORTEST_WAIT_S, wait_until - core.clock())
-            timeout_s = min(wait_s, threading.TIMEOUT_MAX)
+            timeout_s = min(max(SHORTEST_WAIT_S, wait_until - now), _HEARTBEAT_S)

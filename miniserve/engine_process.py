@@ -21,6 +21,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Coroutine, Iterator
+from multiprocessing import resource_tracker
 from multiprocessing.util import Finalize
 from typing import Any, NamedTuple, TypeVar, cast
 
@@ -272,6 +273,7 @@ def _inherited_by_child() -> Iterator[None]:
     """
     names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
     added = [name for name in names if name not in os.environ]
+    resource_tracker.ensure_running()  # a spawn starts it, and its start unblocks the two signals
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     os.environ.update(dict.fromkeys(added, "1"))
     try:
@@ -298,6 +300,10 @@ def _main(stream: socket.socket, open_core: Callable[[], EngineCore]) -> None:
 
     try:
         core = open_core()
+    except Exception as error:  # for the parent to tell
+        send(Failed(_picklable(error)))
+        return
+    try:
         send(Loaded(core.limits))
         run_loop(core, inbox, send)
     except Exception as error:

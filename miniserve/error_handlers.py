@@ -89,6 +89,8 @@ async def _on_error(request: Request, error: Exception) -> ProblemResponse:
     headers = {}
     if problem.status == 503:
         headers["Retry-After"] = str(getattr(error, "retry_after_s", 1))
+        if getattr(request.app.state, "lifecycle", None) and request.app.state.lifecycle.draining:
+            headers["Connection"] = "close"  # soon nobody listens at its other end
     return problem.response("" if problem is INTERNAL else str(error), headers=headers)
 
 

@@ -38,14 +38,14 @@ class Lifecycle:
         self._settings = settings
         self._reason = "The server has not been started."
         self._failed = False
-        self._draining = False
+        self.draining = False
         self._opening: asyncio.Task[None] | None = None
         self.client: EngineClient | None = None
         self.num_in_flight = 0
 
     async def __aenter__(self) -> Lifecycle:
         self._reason = "The model is being loaded."
-        self._failed = self._draining = False
+        self._failed = self.draining = False
         self._opening = asyncio.create_task(self._open(), name="open the engine")
         return self
 
@@ -93,18 +93,20 @@ class Lifecycle:
     @property
     def reason(self) -> str:
         """Why no request may come in now; empty when one may."""
-        if self._draining:
+        if self.draining:
             return "The server is shutting down."
-        if self._reason or self.client is None:
+        if self._failed or self.client is None:
             return self._reason
         status = self.client.status()
-        if status.state is EngineState.READY:
-            return ""
+        if status.state is EngineState.READY or (
+            self._reason and status.state is EngineState.STARTING
+        ):
+            return self._reason
         return status.reason or f"The engine is {status.state}."
 
     def drain(self) -> None:
         """Let no more requests in; those that are in may finish."""
-        self._draining = True
+        self.draining = True
 
     async def fail_in_flight(self) -> None:
         """Stop the engine: what is in flight fails with 503."""
@@ -118,7 +120,7 @@ class Lifecycle:
             EngineUnavailable: no request may come in now.
             EngineFailed: nor later.
         """
-        if self._failed and not self._draining:
+        if self._failed and not self.draining:
             raise EngineFailed(self._reason)
         if self.client is None:
             raise EngineUnavailable(self.reason)

@@ -181,6 +181,7 @@ def run(app: FastAPI, settings: Settings, listener: socket.socket) -> int:
     logging.basicConfig(
         level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s"
     )
+    logging.raiseExceptions = False  # a full disk under the log is no reason to write about it
     raise_file_limit()
     rest_garbage_collector()
     access_logger.setLevel(logging.INFO)  # a line a request, however quiet the rest is to be

@@ -249,6 +249,27 @@ async def test_a_cancelled_request_counts_until_the_engine_has_let_go_of_it() ->
         assert (await ask(engine, "w5 w6")).text == expected_text("w5 w6", 50)
 
 
+async def test_an_engine_that_has_work_and_does_not_move_is_not_ready(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(time, "perf_counter", lambda: now)
+    async with running(max_num_seqs=1) as engine:
+        now += 100.0
+        assert engine.status().state is EngineState.READY  # it has nothing to do
+        model_of(engine).gate.clear()
+        held = ask(engine, "w3 w4")
+        await asyncio.sleep(0.005)
+        now += 14.0
+        assert engine.status().state is EngineState.READY
+        now += 2.0
+        assert engine.status().state is EngineState.FAILED
+        assert engine.status().reason == "The engine has not moved for 16 s."
+        model_of(engine).gate.set()
+        await held
+        assert engine.status().state is EngineState.READY
+
+
 async def test_retry_after_follows_the_throughput_of_the_present_busy_period(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

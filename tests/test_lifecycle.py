@@ -90,6 +90,17 @@ async def test_a_warm_up_is_tried_again_when_the_engine_was_away_or_busy(
     assert not errors
 
 
+async def test_an_engine_that_is_away_from_the_start_is_what_the_reason_tells() -> None:
+    client = FakeClient()
+    client.loading.clear()
+    client.state = EngineStatus(EngineState.FAILED, "The engine cannot be asked: ConnectError.")
+    lifecycle = Lifecycle(lambda _: client, Settings())
+    async with lifecycle:
+        await until(lambda: "cannot be asked" in lifecycle.reason)
+        client.state = EngineStatus(EngineState.STARTING, "The engine is loading.")
+        assert lifecycle.reason == "The model is being loaded."
+
+
 async def test_it_is_not_ready_while_its_engine_is_not() -> None:
     client = FakeClient()
     lifecycle = Lifecycle(lambda _: client, Settings())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import time
@@ -10,7 +11,7 @@ from datetime import UTC, datetime
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from miniserve.middleware.asgi import StatusWatch, method_of, route_of
-from miniserve.problems import CLIENT_GONE, INTERNAL
+from miniserve.problems import CLIENT_GONE, INTERNAL, UNAVAILABLE
 
 #: Whoever runs the server gives this logger a handler; the message is the whole line.
 access_logger = logging.getLogger("miniserve.access")
@@ -37,6 +38,10 @@ class AccessLog:
         watched = StatusWatch(send)
         try:
             await self.app(scope, receive, watched)
+        except asyncio.CancelledError:  # the server ends, and waits for this request no longer
+            if watched.status is not None:
+                raise
+            await UNAVAILABLE.response("The server is shutting down.")(scope, receive, watched)
         except Exception:
             request_id = scope.get("state", {}).get("request_id")
             error_logger.exception("request %s failed", request_id)

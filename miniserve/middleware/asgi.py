@@ -6,6 +6,9 @@ from collections.abc import Callable
 
 from starlette.types import Message, Receive, Scope, Send
 
+#: For an answer after which nothing more can be read from the connection.
+CLOSE = {"Connection": "close"}
+
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 

@@ -7,7 +7,14 @@ import contextlib
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from miniserve.middleware.asgi import BodyTooLarge, Disconnected, header, read_body, replay
+from miniserve.middleware.asgi import (
+    CLOSE,
+    BodyTooLarge,
+    Disconnected,
+    header,
+    read_body,
+    replay,
+)
 from miniserve.problems import CLIENT_GONE, Problem
 
 BODY_TOO_LARGE = Problem(
@@ -21,8 +28,6 @@ BODY_TIMEOUT = Problem(
 #: may never see the answer.
 _DISCARD_BYTES = 1 << 20
 _DISCARD_S = 1.0
-
-_CLOSE = {"Connection": "close"}
 
 
 class BodySize:
@@ -54,13 +59,13 @@ class BodySize:
         except Disconnected:
             await CLIENT_GONE.response()(scope, receive, send)
         except TimeoutError:
-            await BODY_TIMEOUT.response(headers=_CLOSE)(scope, receive, send)
+            await BODY_TIMEOUT.response(headers=CLOSE)(scope, receive, send)
         except BodyTooLarge:
             # With an Expect header the client waits for our word before it sends anything.
             if header(scope, b"expect") is None:
                 await _discard(receive)
             detail = f"The body is longer than {self.max_bytes} bytes."
-            await BODY_TOO_LARGE.response(detail, headers=_CLOSE)(scope, receive, send)
+            await BODY_TOO_LARGE.response(detail, headers=CLOSE)(scope, receive, send)
         else:
             await self.app(scope, replay(body, receive), send)
 

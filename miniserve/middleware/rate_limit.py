@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from miniserve.middleware.asgi import CLOSE, header
 from miniserve.problems import Problem
 
 RATE_LIMITED = Problem(
@@ -99,6 +100,8 @@ class RateLimit:
             wait_s = self.buckets.take(client_key(scope))
             if wait_s > 0.0:
                 headers = {"Retry-After": str(math.ceil(wait_s))}
+                if header(scope, b"expect") is not None:
+                    headers |= CLOSE  # else its next request would be taken for the body
                 await RATE_LIMITED.response(headers=headers)(scope, receive, send)
                 return
         await self.app(scope, receive, send)

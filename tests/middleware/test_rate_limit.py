@@ -130,3 +130,12 @@ async def test_probes_are_never_refused(path: str) -> None:
     layer = RateLimit(Inner(), TokenBuckets(rate=0.1, burst=1, clock=Clock()))
     for _ in range(5):
         assert (await call(layer, scope_for(path, "GET"))).status == 200
+
+
+async def test_a_body_that_waits_to_be_asked_for_is_not_read_as_the_next_request() -> None:
+    layer = RateLimit(Inner(), TokenBuckets(1.0, 1, clock=Clock()))
+    headers = [(b"expect", b"100-continue"), (b"content-length", b"1000")]
+    assert (await call(layer, scope_for(headers=headers))).status == 200
+    refusal = await call(layer, scope_for(headers=headers))
+    assert (refusal.status, refusal.headers["connection"]) == (429, "close")
+    assert "connection" not in (await call(layer, scope_for())).headers

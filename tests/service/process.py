@@ -71,6 +71,7 @@ class ServerProcess:
                 stderr=err,
                 env=self._environment,
                 cwd=Path(__file__).parent.parent.parent,
+                process_group=0,
             )
         try:
             eventually(lambda: self._find_url() or self.process.poll() is not None, "it listens")
@@ -181,6 +182,10 @@ class ServerProcess:
                 b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
             )
             yield connection
+
+    def signal_group(self, number: signal.Signals) -> None:
+        """Signal the server and its engine, as a terminal does."""
+        os.killpg(self.process.pid, number)
 
     def signal(self, number: signal.Signals = signal.SIGTERM) -> None:
         self.process.send_signal(number)

@@ -1,6 +1,7 @@
 """SIGTERM and SIGINT: what was accepted is answered, nothing new is, and it ends in time."""
 
 import signal
+import socket
 from pathlib import Path
 
 import httpx
@@ -77,6 +78,50 @@ def test_a_server_that_is_still_loading_ends_all_the_same(mode: Mode, tmp_path: 
         assert refusal(server) == 503
         server.signal()
         assert server.exit_code() == 0
+        assert "Traceback" not in server.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_the_whole_process_group_does_not_reach_the_engine(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    seen = tmp_path / "seen"
+    seen.touch()
+    with ServerProcess(slow={"seen_file": seen, "step_s": 0.02}) as server:
+        accepted = server.start_correct("Say 25.")
+        eventually(lambda: "Say 25." in seen.read_text("utf-8"), "the model works on it")
+        server.signal_group(number)
+        assert accepted.result(60).status_code == 200
+        assert server.exit_code() == 0
+        assert "Traceback" not in server.stderr
+
+
+def test_a_refusal_while_draining_closes_its_connection(tmp_path: Path) -> None:
+    seen, hold = tmp_path / "seen", tmp_path / "hold"
+    seen.touch()
+    slow = {"step_hold_file": hold, "seen_file": seen}
+    with ServerProcess(slow=slow) as server:
+        assert "connection" not in server.http.get("/readyz").headers
+        server.start_correct("Say 3.")
+        eventually(lambda: "Say 3." in seen.read_text("utf-8"), "the model works on it")
+        hold.touch()
+        server.signal()
+        eventually(lambda: server.http.get("/readyz").status_code == 503, "it drains")
+        assert server.http.get("/readyz").headers["connection"] == "close"
+        hold.unlink()
+        assert server.exit_code() == 0
+
+
+def test_an_upload_that_the_end_cuts_off_is_told_so() -> None:
+    with ServerProcess() as server, socket.create_connection(server.address, 60) as connection:
+        connection.sendall(
+            b"POST /correct HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n"
+            b"Content-Length: 100\r\n\r\n{"
+        )
+        eventually(lambda: server.running() == 1, "the request has begun")
+        server.signal()
+        assert server.exit_code() == 0
+        assert connection.recv(1000).startswith(b"HTTP/1.1 503 ")
         assert "Traceback" not in server.stderr
 
 
