@@ -23,6 +23,7 @@ from miniserve.completion import PromptTooLong
 from miniserve.model.config import CheckpointError, read_config
 from miniserve.paths import TUTOR_DIR
 from miniserve.settings import Settings
+from miniserve.sockets import listen
 from miniserve.tutor import AnswerError, SentenceError, Tutor
 
 #: What stands for a value in the help of `serve`.
@@ -69,6 +70,17 @@ def fail(message: str, code: int = 1) -> typer.Exit:
     """Say in one line what is wrong; to be raised."""
     typer.secho(f"miniserve: {message}", fg="red", err=True)
     return typer.Exit(code)
+
+
+def open_listener(settings: Settings) -> socket.socket:
+    """Open the socket that the settings name; raises `typer.Exit`, having said why it cannot be."""
+    try:
+        return listen(settings.host, settings.port)
+    except OSError as error:
+        why = error.strerror
+    except UnicodeError:  # a label of the name is empty or has more than 63 characters
+        why = "this can be no host's name"
+    raise fail(f"cannot listen on {settings.host}:{settings.port}: {why}")
 
 
 def announce(what: str, listener: socket.socket) -> None:
@@ -168,17 +180,13 @@ def serve(settings: Settings) -> None:
     Ctrl-C stops without waiting for requests in flight.
     """
     from miniserve.serve import build_app, run
-    from miniserve.sockets import listen
 
     if settings.engine_url is None:
         try:
             read_config(settings.checkpoint / "config.json")
         except CheckpointError as error:
             raise fail(str(error)) from None
-    try:
-        listener = listen(settings.host, settings.port)
-    except OSError as error:
-        raise fail(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}") from None
+    listener = open_listener(settings)
     announce(f"mode {settings.mode}", listener)
     raise typer.Exit(run(build_app(settings), settings, listener))
 

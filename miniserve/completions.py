@@ -12,7 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Coroutine, Iterable
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -24,17 +24,18 @@ from starlette.exceptions import HTTPException
 from miniserve import problems
 from miniserve.app import admitted_client, generate_in_time
 from miniserve.client import EngineClient, EngineError, EngineUnavailable, PromptTooLong, QueueFull
-from miniserve.error_handlers import RequestTimeout
+from miniserve.error_handlers import ClientDisconnected, RequestTimeout
 from miniserve.problems import INTERNAL, Problem
 from miniserve.settings import Settings
 
 logger = logging.getLogger(__name__)
 
 _DEFAULT_MAX_TOKENS = 16  # OpenAI's own default
+_MOST_MAX_TOKENS = 65_536  # as of the setting of this name: a number that an error may repeat
 
 
 class CompletionRequest(BaseModel):
-    """The fields of OpenAI's request that mean something here; `temperature` may only be 0."""
+    """OpenAI's request; what would change the answer and is not done here is refused."""
 
     model_config = ConfigDict(
         extra="ignore",
@@ -45,10 +46,18 @@ class CompletionRequest(BaseModel):
 
     model: str
     prompt: str = Field(min_length=1, max_length=4096)
-    max_tokens: int | None = Field(default=_DEFAULT_MAX_TOKENS, ge=1)
+    max_tokens: int | None = Field(default=_DEFAULT_MAX_TOKENS, ge=1, le=_MOST_MAX_TOKENS)
     temperature: float | None = Field(default=None, ge=0, le=0, description="Greedy only: 0.")
     n: int | None = Field(default=None, ge=1, le=1)
     stream: bool | None = Field(default=None, description="Only false.")
+    stop: Literal[""] | Annotated[list[str], Field(max_length=0)] | None = None
+    echo: Literal[False] | None = None
+    logprobs: None = None
+    best_of: int | None = Field(default=None, ge=1, le=1)
+    suffix: Literal[""] | None = None
+    presence_penalty: float | None = Field(default=None, ge=0, le=0)
+    frequency_penalty: float | None = Field(default=None, ge=0, le=0)
+    logit_bias: dict[str, float] | None = Field(default=None, max_length=0)
 
 
 class Choice(BaseModel):
@@ -144,6 +153,8 @@ class _OpenAIRoute(APIRoute):
         async def handle(request: Request) -> Response:
             try:
                 return await handler(request)
+            except ClientDisconnected:
+                raise  # nobody reads the answer; for the log it is what it is on every route
             except Exception as error:
                 return _told(error).response()
 
@@ -173,6 +184,8 @@ def completions_router(settings: Settings, extra_problems: Iterable[Problem] = (
                 status: {"model": ErrorResponse, "description": HTTPStatus(status).phrase}
                 for status in (400, 404, 503, 504)
             },
+            # Named so that FastAPI does not add a 422 of its own, which is never answered here.
+            "4XX": {"model": ErrorResponse, "description": "Another fault of the request"},
         },
     )
     async def complete(
@@ -231,14 +244,14 @@ def _invalid(error: RequestValidationError) -> ApiError:
         return ApiError(400, "The body is not JSON.")
     if len(first["loc"]) == 1:  # the body as a whole
         return ApiError(400, f"The body is not valid: {first['msg']}.")
-    field = str(first["loc"][-1])
+    field = str(first["loc"][1])
     return ApiError(400, f"The field {field!r} is not valid: {first['msg']}.", param=field)
 
 
 def _engine_error(error: EngineError | RequestTimeout) -> ApiError:
     """What an engine's error is called over there."""
     if isinstance(error, PromptTooLong):
-        return ApiError(400, str(error), param="prompt", code="context_length_exceeded")
+        return ApiError(400, str(error), code="context_length_exceeded")
     if isinstance(error, QueueFull | EngineUnavailable):
         return ApiError(
             503,

@@ -15,6 +15,7 @@ a user's `</s>` is text to the engine in here, and the end of the text to those.
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import time
 from typing import Any
@@ -25,6 +26,7 @@ from miniserve.breaker import CircuitBreaker
 from miniserve.client import (
     Completion,
     EngineClient,
+    EngineError,
     EngineState,
     EngineStatus,
     EngineUnavailable,
@@ -34,6 +36,8 @@ from miniserve.client import (
     StepFailed,
     Timing,
 )
+
+logger = logging.getLogger(__name__)
 
 _CONNECT_TIMEOUT_S = 3.0
 _WATCH_EVERY_S = 1.0
@@ -50,6 +54,7 @@ _PATIENCE = 0.95
 
 #: How long the word of an answer counts. A busy engine may not get round to telling its models.
 _HEARD_FOR_S = 10.0
+_MOST_TOKENS = 2**31
 _FINISH_REASONS: dict[str, FinishReason] = {"stop": "stop", "length": "length"}
 
 
@@ -184,21 +189,11 @@ class RemoteClient(EngineClient):
             self._breaker.failed()
             raise EngineUnavailable(f"The engine answered with status {status}.")
         self._breaker.succeeded()
-        if status == 400 and "context" in response.text:
-            raise PromptTooLong("The engine says that the prompt does not fit into its context.")
         try:
-            if status != 200:
-                raise ValueError(f"status {status}")
-            content = response.json()
-            choice, usage = content["choices"][0], content.get("usage") or {}
-            return Completion(
-                text=str(choice["text"]),
-                finish_reason=_FINISH_REASONS.get(choice["finish_reason"], "abort"),
-                num_prompt_tokens=int(usage.get("prompt_tokens", 0)),
-                num_output_tokens=int(usage.get("completion_tokens", 0)),
-                timing=Timing(queue_s=0.0, prefill_s=0.0, decode_s=elapsed_s),
-            )
-        except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+            return _completion(response, elapsed_s)
+        except EngineError:
+            raise
+        except Exception as error:  # what somebody else's server sends may go wrong in any way
             raise StepFailed(f"The engine's answer is not a completion: {error}") from error
 
     async def _watch(self) -> None:
@@ -211,8 +206,8 @@ class RemoteClient(EngineClient):
         try:
             response = await self._http.get(f"{self._url}/models", timeout=_CONNECT_TIMEOUT_S)
             response.raise_for_status()
-            models = [str(entry["id"]) for entry in response.json()["data"]]
-        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+            models = [_text(entry["id"]) for entry in response.json()["data"]]
+        except Exception as error:  # whatever it is: nobody would notice that the watch has ended
             heard = time.monotonic() - self._heard <= _HEARD_FOR_S
             if isinstance(error, httpx.TimeoutException) and heard:
                 return  # it is busy, not gone: others get their answers
@@ -226,14 +221,52 @@ class RemoteClient(EngineClient):
         self._note(EngineState.READY, "")
 
     def _note(self, state: EngineState, reason: str) -> None:
-        if not self._stopped:
-            self._state, self._reason = state, reason
+        if self._stopped:
+            return
+        if reason != self._reason:
+            level = logging.INFO if state is EngineState.READY else logging.WARNING
+            logger.log(level, "%s", reason or "The engine is ready.")
+        self._state, self._reason = state, reason
+
+
+def _completion(response: httpx.Response, elapsed_s: float) -> Completion:
+    """Read a completion. Raises `PromptTooLong`, or anything else if it is none."""
+    status = response.status_code
+    if status == 400 and "context" in response.text:
+        raise PromptTooLong("The engine says that the prompt does not fit into its context.")
+    if status != 200:
+        raise ValueError(f"status {status}")
+    content = response.json()
+    choice, usage = content["choices"][0], content.get("usage") or {}
+    return Completion(
+        text=_text(choice["text"]),
+        finish_reason=_FINISH_REASONS.get(choice["finish_reason"], "abort"),
+        num_prompt_tokens=_count(usage.get("prompt_tokens", 0)),
+        num_output_tokens=_count(usage.get("completion_tokens", 0)),
+        timing=Timing(queue_s=0.0, prefill_s=0.0, decode_s=elapsed_s),
+    )
+
+
+def _text(value: Any) -> str:
+    """A text that can be sent on; JSON can write half a character, which UTF-8 cannot."""
+    if not isinstance(value, str):
+        raise TypeError(f"a text is a {type(value).__name__}")
+    value.encode()
+    return value
+
+
+def _count(value: Any) -> int:
+    """A number of tokens, as they are counted and added up here."""
+    count = int(value)
+    if not 0 <= count <= _MOST_TOKENS:
+        raise ValueError("a number of tokens cannot be")
+    return count
 
 
 def _retry_after_s(response: httpx.Response) -> int:
     """The engine's own Retry-After in whole seconds, from 1 to 60; 1 if it names none."""
     value = response.headers.get("retry-after", "")
-    return max(1, min(60, int(value))) if value.isdecimal() else 1
+    return max(1, min(60, int(value[:9]))) if value.isdecimal() else 1
 
 
 def _why(error: Exception) -> str:

@@ -19,6 +19,7 @@ from miniserve.capacity import (
     queue_bound,
     retry_after,
 )
+from miniserve.capacity.bound import LONGEST_QUEUE
 from miniserve.capacity.search import CEILING
 from miniserve.cli import app
 from miniserve.latency import LatencyRecord
@@ -183,6 +184,10 @@ def run_plan(*args: str) -> Result:
     return CliRunner().invoke(app, ["plan", "--requests", "300", *args])
 
 
+def run_simulate(*args: str) -> Result:
+    return CliRunner().invoke(app, ["simulate", *args])
+
+
 def test_the_command_prints_a_plan_and_writes_it(tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
     outcome = run_plan("--slo", "0.5", "--json", str(path))
@@ -209,6 +214,27 @@ def test_the_command_says_what_cannot_be() -> None:
     assert run_plan("--slo", "0.3", "--overhead", "0.4").exit_code == 2
     assert run_plan("--lengths", str(Path(__file__))).exit_code == 2
     assert run_plan("--step-cost", "no/such/file.json").exit_code == 2
+    assert run_plan("--slo", "inf").exit_code == 2
+    assert run_plan("--requests", "1000000000").exit_code == 2
+    assert run_simulate("--requests", "1000000000").exit_code == 2
+
+
+@pytest.mark.parametrize("option", ["--lengths", "--step-cost"])
+def test_a_file_that_nests_too_deeply_is_refused(tmp_path: Path, option: str) -> None:
+    deep = tmp_path / "deep.json"
+    deep.write_text("[" * 100_000)
+    for outcome in (run_plan(option, str(deep)), run_simulate(option, str(deep))):
+        assert outcome.exit_code == 2, outcome.output
+
+
+def test_no_longer_queue_is_planned_than_a_server_takes() -> None:
+    made = plan(LENGTHS, COST, Slo(3000.0), batch_sizes=(16,), n=300)
+    assert made.policy.max_waiting == LONGEST_QUEUE
+    assert Settings(max_waiting=LONGEST_QUEUE).max_waiting == LONGEST_QUEUE
+    with pytest.raises(ValueError, match="max_waiting"):
+        Settings(max_waiting=LONGEST_QUEUE + 1)
+    [tried] = [step for step in made.steps if step.what == "queue bound, tried out"]
+    assert tried.how == "the longest that serve takes"
 
 
 def test_the_standard_machine_and_lengths_are_there() -> None:

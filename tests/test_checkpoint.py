@@ -102,7 +102,18 @@ def test_truncated_file(directory: Path, name: str, kept: float) -> None:
 
 
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors", "tokenizer.json"])
-@pytest.mark.parametrize("content", [b"\xff\xfe\xfa not text", b"[]", b"{}", b"null", b"hello"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xff\xfe\xfa not text",
+        b"[]",
+        b"{}",
+        b"null",
+        b"hello",
+        b"[" * 100_000,
+        b"1" * 5000,
+    ],
+)
 def test_something_else_in_a_file(directory: Path, name: str, content: bytes) -> None:
     path = directory / name
     path.write_bytes(content)
@@ -140,6 +151,9 @@ def test_a_directory_in_place_of_a_file(directory: Path, name: str) -> None:
         ("eos_token_id", [1, 2]),
         ("eos_token_id", 72),
         ("tie_word_embeddings", "yes"),
+        ("rms_norm_eps", 10**400),
+        ("max_position_embeddings", 10**9),
+        ("num_hidden_layers", 10**9),
     ],
 )
 def test_wrong_field(directory: Path, field: str, value: object) -> None:

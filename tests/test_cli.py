@@ -88,6 +88,12 @@ def test_a_taken_port_is_one_line(checkpoint: Path) -> None:
     assert "in use" in one_line(result)
 
 
+@pytest.mark.parametrize("host", ["a..b", "a" * 64])
+def test_a_name_that_no_host_has_is_one_line(checkpoint: Path, host: str) -> None:
+    line = one_line(invoke("serve", "--host", host, "--checkpoint", str(checkpoint)))
+    assert f"cannot listen on {host}:" in line
+
+
 def test_correct_prints_the_sentence_and_the_reason(checkpoint: Path) -> None:
     result = invoke("correct", "He goed to school.", "--checkpoint", str(checkpoint))
     assert result.exit_code == 0

@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator, Iterator
 
 import httpx
@@ -9,8 +10,9 @@ import pytest
 from miniserve.app import create_app
 from miniserve.background import BackgroundServer
 from miniserve.client import EngineUnavailable, PromptTooLong, QueueFull, StepFailed
-from miniserve.completions import completions_router
+from miniserve.completions import CompletionRequest, completions_router
 from miniserve.settings import Settings
+from tests.asgi import DISCONNECT, call, chunk, scope_for
 from tests.fakes import ANSWER, FakeClient, running
 
 pytestmark = pytest.mark.anyio
@@ -52,6 +54,17 @@ async def test_models_lists_the_one_model() -> None:
         ({"temperature": 0.7}, 400, "temperature"),
         ({"n": 2}, 400, "n"),
         ({"max_tokens": 0}, 400, "max_tokens"),
+        ({"max_tokens": 10**4000}, 400, "max_tokens"),
+        ({"stop": ["\n"]}, 400, "stop"),
+        ({"stop": "\n"}, 400, "stop"),
+        ({"stop": 5}, 400, "stop"),
+        ({"echo": True}, 400, "echo"),
+        ({"logprobs": 0}, 400, "logprobs"),
+        ({"best_of": 2}, 400, "best_of"),
+        ({"suffix": "x"}, 400, "suffix"),
+        ({"presence_penalty": 1}, 400, "presence_penalty"),
+        ({"frequency_penalty": 1}, 400, "frequency_penalty"),
+        ({"logit_bias": {"50256": -100}}, 400, "logit_bias"),
         ({"prompt": ""}, 400, "prompt"),
         ({"prompt": ["a", "b"]}, 400, "prompt"),
     ],
@@ -66,6 +79,7 @@ async def test_what_is_not_offered_is_said_in_openais_words(
     error = answer.json()["error"]
     assert error["type"] == "invalid_request_error"
     assert error["param"] == param
+    assert len(error["message"]) < 200
     assert fake.request_ids == ["warm-up"]
 
 
@@ -100,6 +114,20 @@ async def test_a_timeout_is_a_504_and_aborts() -> None:
     assert fake.cancelled == [PROMPT]
 
 
+async def test_a_client_that_leaves_is_no_error_of_the_server(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    fake = FakeClient()
+    settings = Settings()
+    app = create_app(lambda _: fake, settings, routers=[completions_router(settings)])
+    async with running(app):
+        fake.gate.clear()
+        body = chunk(json.dumps(BODY).encode())
+        answer = await call(app, scope_for("/v1/completions"), [body, DISCONNECT])
+    assert answer.status == 499
+    assert "Traceback" not in caplog.text
+
+
 @pytest.mark.parametrize("body", [b"\xff{", b'{"model": "tutor", "prompt": }', b"[1]", b'"He go"'])
 async def test_a_body_that_is_no_json_object(body: bytes) -> None:
     async with service(FakeClient()) as client:
@@ -125,11 +153,27 @@ async def test_what_nobody_expected_is_a_500_in_openais_shape(
     assert "a bug" not in answer.text
 
 
-@pytest.mark.parametrize("name", ["max_tokens", "temperature", "n", "stream"])
+@pytest.mark.parametrize("name", sorted(CompletionRequest.model_fields.keys() - BODY.keys()))
 async def test_null_stands_for_the_default(name: str) -> None:
     async with service(FakeClient()) as client:
-        answer = await client.post("/v1/completions", json=BODY | {name: None})
+        answer = await client.post("/v1/completions", json=BODY | {name: None, "max_tokens": None})
     assert answer.status_code == 200
+
+
+async def test_what_changes_nothing_is_taken() -> None:
+    neutral = {"stop": [], "echo": False, "best_of": 1, "suffix": "", "logit_bias": {}, "n": 1}
+    others = {"presence_penalty": 0, "frequency_penalty": 0.0, "user": "x", "seed": 1}
+    async with service(FakeClient()) as client:
+        for body in (BODY | neutral | others, BODY | {"stop": ""}):
+            assert (await client.post("/v1/completions", json=body)).status_code == 200
+
+
+async def test_the_document_knows_no_422() -> None:
+    async with service(FakeClient()) as client:
+        document = (await client.get("/openapi.json")).json()
+    statuses = document["paths"]["/v1/completions"]["post"]["responses"].keys()
+    assert "400" in statuses
+    assert "422" not in statuses
 
 
 @pytest.fixture

@@ -620,11 +620,38 @@ def test_bench_takes_any_endpoint(puppet: Puppet, command: typer.Typer) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--arrivals", "replay"], ["--body", "{"], ["--url", "localhost"], ["--requests", "0"]],
+    [
+        ["--arrivals", "replay"],
+        ["--body", "{"],
+        ["--body", "[" * 100_000],
+        ["--url", "localhost"],
+        ["--url", "http://"],
+        ["--url", "http://127.0.0.1:abc"],
+        ["--url", "http://127.0.0.1\r\n"],
+        ["--path", "no"],
+        ["--path", "/a\r\nb"],
+        ["--method", "GE T"],
+        ["--timeout", "inf"],
+        ["--warmup", "inf"],
+        ["--requests", "0"],
+        ["--requests", "1000000000"],
+    ],
 )
 def test_bench_refuses_what_it_cannot_do(command: typer.Typer, arguments: list[str]) -> None:
     result = CliRunner().invoke(command, arguments)
     assert result.exit_code == 2, result.output
+
+
+@pytest.mark.parametrize(("status", "row"), [(503, "shed"), (404, "failed")])
+def test_bench_says_in_its_row_why_a_request_was_not_answered(
+    puppet: Puppet, command: typer.Typer, monkeypatch: pytest.MonkeyPatch, status: int, row: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    arguments = f"--url {puppet.url} --rate 300 --requests 2 --path /status/{status}"
+    result = CliRunner().invoke(command, arguments.split())
+    [line] = [line for line in result.output.splitlines() if f"HTTP {status}" in line]
+    assert row in line
+    assert f"2 × HTTP {status}" in line
 
 
 @pytest.mark.parametrize("name", ["--json", "--save"])
@@ -653,6 +680,7 @@ def test_bench_does_not_write_two_things_into_one_file(
         ("--arrivals replay --trace", None),
         ("--arrivals replay --trace", b"{}\n"),
         ("--arrivals replay --trace", b"\xff\n"),
+        ("--arrivals replay --trace", b"[" * 100_000),
         ("--sentences", None),
         ("--sentences", b"\xff\n"),
     ],

@@ -28,6 +28,13 @@ COMPLETION = {
 }
 
 
+def answered(text: str, prompt_tokens: str = "5") -> httpx.Response:
+    """A completion whose text and count are written in JSON as given."""
+    choice = f'{{"text": {text}, "finish_reason": "stop"}}'
+    usage = f'{{"prompt_tokens": {prompt_tokens}}}'
+    return httpx.Response(200, text=f'{{"choices": [{choice}], "usage": {usage}}}')
+
+
 class Upstream:
     """An engine that answers what the test says; a callable may raise or wait."""
 
@@ -120,6 +127,17 @@ async def test_one_too_many_is_refused_without_asking(
         (httpx.Response(200, text="<html>"), StepFailed),
         (httpx.Response(200, json={"choices": []}), StepFailed),
         (httpx.Response(200, json=[1]), StepFailed),
+        (httpx.Response(200, text="[" * 100_000), StepFailed),
+        (
+            httpx.Response(400, content=b"x", headers={"content-type": "a/b; charset=hex"}),
+            StepFailed,
+        ),
+        (answered(r'"\ud800 half"'), StepFailed),
+        (answered("null"), StepFailed),
+        (answered('"a"', prompt_tokens="1e400"), StepFailed),
+        (answered('"a"', prompt_tokens="-1"), StepFailed),
+        (answered('"a"', prompt_tokens="1" + "0" * 400), StepFailed),
+        (httpx.Response(503, headers={"retry-after": "9" * 5000}), QueueFull),
     ],
 )
 async def test_what_an_engine_may_answer(
@@ -128,9 +146,9 @@ async def test_what_an_engine_may_answer(
     upstream.answer = lambda: response
     with pytest.raises(expected) as caught:
         await generate(client)
-    if response.headers.get("retry-after"):
+    if asked := response.headers.get("retry-after"):
         assert isinstance(caught.value, QueueFull)
-        assert caught.value.retry_after_s == 9
+        assert caught.value.retry_after_s == (9 if asked == "9" else 60)
     assert len(upstream.bodies) == 1
 
 
@@ -297,6 +315,29 @@ async def test_status_follows_the_engine(upstream: Upstream, client: RemoteClien
     assert "ConnectError" in client.status().reason
     upstream.models = httpx.Response(200, json={"data": [{"id": "other"}]})
     await until(lambda: "no model 'tutor', but: other" in client.status().reason)
+    upstream.models = httpx.Response(200, json=MODELS)
+    await until(lambda: client.status().state is EngineState.READY)
+
+
+@pytest.mark.parametrize(
+    ("nonsense", "name"),
+    [
+        ("[" * 100_000, "RecursionError"),
+        (r'{"data": [{"id": "\ud800"}]}', "UnicodeEncodeError"),
+        ('{"data": [[]]}', "TypeError"),
+    ],
+)
+async def test_nonsense_does_not_end_the_watch(
+    upstream: Upstream,
+    client: RemoteClient,
+    caplog: pytest.LogCaptureFixture,
+    nonsense: str,
+    name: str,
+) -> None:
+    upstream.models = httpx.Response(200, text=nonsense)
+    await until(lambda: client.status().state is EngineState.FAILED)
+    assert client.status().reason == f"The engine cannot be asked: {name}."
+    assert caplog.messages.count(client.status().reason) == 1
     upstream.models = httpx.Response(200, json=MODELS)
     await until(lambda: client.status().state is EngineState.READY)
 

@@ -13,6 +13,9 @@ from miniserve.stepcost import StepCost
 OVERLOAD = 1.5
 """A queue bound is tried out at this many times the capacity."""
 
+LONGEST_QUEUE = 100_000
+"""No server takes a longer one (`Settings.max_waiting`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Slo:
@@ -22,8 +25,8 @@ class Slo:
     quantile: float = 0.95
 
     def __post_init__(self) -> None:
-        if not (self.latency_s > 0 and 0 < self.quantile < 1):
-            raise ValueError("an SLO needs a latency above 0 and a quantile between 0 and 1")
+        if not (0 < self.latency_s < math.inf and 0 < self.quantile < 1):
+            raise ValueError("an SLO needs a finite latency above 0 and a quantile between 0 and 1")
 
 
 def own_time(policy: Policy, lengths: Lengths, cost: StepCost, quantile: float) -> float:
@@ -65,8 +68,11 @@ def overloaded(
 def tried_bound(
     policy: Policy, lengths: Lengths, cost: StepCost, slo: Slo, *, n: int, seed: int
 ) -> tuple[Policy, RunResult]:
-    """Start from the bound of the formula and lower it until an overloaded run meets the SLO."""
-    bound = queue_bound(policy, lengths, cost, slo)
+    """Start from the bound of the formula and lower it until an overloaded run meets the SLO.
+
+    It is never above `LONGEST_QUEUE`.
+    """
+    bound = min(queue_bound(policy, lengths, cost, slo), LONGEST_QUEUE)
     while True:
         bounded = replace(policy, max_waiting=bound)
         result = overloaded(bounded, lengths, cost, n=n, seed=seed)

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from miniserve.capacity.bound import (
+    LONGEST_QUEUE,
     OVERLOAD,
     Slo,
     own_time,
@@ -133,6 +134,7 @@ def _reasoning(
     bound = queue_bound(policy, lengths, cost, slo)
     in_flight = best.carried_rps * mean_of(at_rate.samples.latencies).value
     full_s = full.samples.quantile(slo.quantile)
+    tried = "simulated overload" if bound <= LONGEST_QUEUE else "the longest that serve takes"
     surplus = 1 - 1 / OVERLOAD
     return [
         Step("mean answer", lengths.mean_output, "tokens", "the length distribution"),
@@ -146,7 +148,7 @@ def _reasoning(
         Step("own time of a slow answer", own_s * 1e3, "ms", f"{q} length in full steps, no wait"),
         Step("left for waiting", (slo.latency_s - own_s) * 1e3, "ms", "SLO − own time"),
         Step("queue bound, predicted", bound, "requests", "capacity · time left"),
-        Step("queue bound, tried out", policy.max_waiting or 0, "requests", "simulated overload"),
+        Step("queue bound, tried out", policy.max_waiting or 0, "requests", tried),
         Step(f"{q} when overloaded", full_s * 1e3, "ms", f"simulated at {OVERLOAD:g} × capacity"),
         Step("refused then", 100 * full.shed_share, "%", f"simulated; surplus {surplus:.0%}"),
         Step("Retry-After", retry, "s", "(slots + queue bound) / capacity, rounded up"),

@@ -7,7 +7,7 @@ import asyncio
 import json
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -21,7 +21,7 @@ from rich.table import Table
 
 from miniserve.cli import fail
 from miniserve.commands.simulate import JsonFile, in_a_folder
-from miniserve.latency import LatencyRecord, Percentile, Summary
+from miniserve.latency import SHED, LatencyRecord, Percentile, Summary
 from miniserve.latency.files import paths_of
 from miniserve.loadtest import (
     LoadResult,
@@ -67,7 +67,7 @@ def bench(
     rate: Annotated[
         float, typer.Option(min=0.001, help="Requests per second; for replay, the speed-up.")
     ] = 20.0,
-    requests: Annotated[int, typer.Option(min=1, help="How many to send.")] = 1000,
+    requests: Annotated[int, typer.Option(min=1, max=10_000_000, help="How many to send.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the schedule.")] = 0,
     arrivals: Annotated[
         Arrivals, typer.Option(help="Open loop by schedule, or a closed loop of users.")
@@ -75,7 +75,9 @@ def bench(
     burstiness: Annotated[
         float, typer.Option(min=0.01, help="gamma: below 1 comes in clumps, 1 is Poisson.")
     ] = 0.5,
-    concurrency: Annotated[int, typer.Option(min=1, help="closed: number of users.")] = 8,
+    concurrency: Annotated[
+        int, typer.Option(min=1, max=100_000, help="closed: number of users.")
+    ] = 8,
     trace: Annotated[
         Path | None, typer.Option(help="replay: JSON Lines of {at, sentence}.")
     ] = None,
@@ -85,9 +87,14 @@ def bench(
     slo: Annotated[
         float, typer.Option(min=0.0, help="Longest latency in seconds that counts as good.")
     ] = 1.0,
-    timeout: Annotated[float, typer.Option(min=0.01, help="Seconds for one request.")] = 30.0,
+    timeout: Annotated[
+        float, typer.Option(min=0.01, max=3600.0, help="Seconds for one request.")
+    ] = 30.0,
     warmup: Annotated[
-        float, typer.Option(min=0.0, help="Leave out what was intended in these first seconds.")
+        float,
+        typer.Option(
+            min=0.0, max=86400.0, help="Leave out what was intended in these first seconds."
+        ),
     ] = 0.0,
     max_in_flight: Annotated[
         int, typer.Option(min=1, help="Open sockets at most; beyond it requests are dropped.")
@@ -218,13 +225,13 @@ def show(console: Console, result: LoadResult, summary: Summary) -> None:
     table.add_column("what")
     table.add_column("value", justify="right")
     table.add_column("of it", style="dim")
-    outcomes = ", ".join(f"{count} × {what}" for what, count in summary.errors.items())
+    shed = {f"HTTP {status}" for status in SHED}
     warmup = len(result.records) - len(result.measured)
     rows = [
         ("offered", str(summary.offered), f"and {warmup} in warm-up" if warmup else ""),
         ("answered", str(summary.answered), "percentiles are taken over these"),
-        ("shed (429, 503)", str(summary.shed), ""),
-        ("failed", str(summary.failed), outcomes),
+        ("shed (429, 503)", str(summary.shed), _reasons(summary, summary.errors.keys() & shed)),
+        ("failed", str(summary.failed), _reasons(summary, summary.errors.keys() - shed)),
         *((f"latency {name}", *_quote(p)) for name, p in _tail(summary)),
         ("service p95", *_quote(summary.service_p95)),
         ("offered rate", f"{summary.offered_rps:.1f}/s", f"sent {summary.achieved_rps:.1f}/s"),
@@ -242,6 +249,11 @@ def show(console: Console, result: LoadResult, summary: Summary) -> None:
     if not summary.valid:
         text = f"{summary.reason}\nDo not quote these numbers."
         console.print(Panel(text, title="RUN NOT VALID", style="bold red"))
+
+
+def _reasons(summary: Summary, kinds: Set[str]) -> str:
+    """How often each of these outcomes came."""
+    return ", ".join(f"{n} × {what}" for what, n in summary.errors.items() if what in kinds)
 
 
 def _tail(summary: Summary) -> list[tuple[str, Percentile]]:
@@ -292,7 +304,7 @@ def _body_maker(template: str) -> Callable[[str], object]:
     """Return a function that puts a sentence into a JSON template."""
     try:
         json.loads(template)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise typer.BadParameter(f"--body is not JSON: {error}") from error
 
     def body(sentence: str) -> object:

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from miniserve import capacity
-from miniserve.capacity import Plan, Slo, SloUnreachable
+from miniserve.capacity import Plan, Slo
 from miniserve.commands.simulate import JsonFile, LengthsFile, StepCostFile, read_inputs
 from miniserve.simulator.single import to_json
 
@@ -18,7 +18,8 @@ from miniserve.simulator.single import to_json
 def plan(
     *,
     slo: Annotated[
-        float, typer.Option(min=0.001, help="Seconds within which an answer is to come.")
+        float,
+        typer.Option(min=0.001, max=3600.0, help="Seconds within which an answer is to come."),
     ] = 0.3,
     quantile: Annotated[
         float, typer.Option(min=0.5, max=0.99, help="Share of answers for which that holds.")
@@ -28,7 +29,7 @@ def plan(
         typer.Option(min=0.0, help="Seconds of each request that the engine does not see (HTTP)."),
     ] = 0.0,
     requests: Annotated[
-        int, typer.Option(min=200, help="Requests in each simulated trial.")
+        int, typer.Option(min=200, max=10_000_000, help="Requests in each simulated trial.")
     ] = 4000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the trials.")] = 0,
     step_cost: StepCostFile = None,
@@ -53,7 +54,7 @@ def plan(
                 seed=seed,
                 on_progress=lambda mode: status.update(f"trying out {mode}"),
             )
-        except SloUnreachable as error:
+        except ValueError as error:
             raise typer.BadParameter(str(error)) from error
     if json_path is not None:
         json_path.write_text(to_json(made.as_dict()), encoding="utf-8")

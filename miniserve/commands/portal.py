@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from miniserve.cli import announce, fail, with_settings
+from miniserve.cli import announce, fail, open_listener, with_settings
 from miniserve.model.config import CheckpointError, read_config
 from miniserve.portal import accounts
 from miniserve.portal.application import build_portal, make_session_secret
@@ -12,7 +12,6 @@ from miniserve.portal.database import Database, DatabaseError
 from miniserve.portal.settings import PortalSettings
 from miniserve.portal.vault import Vault, VaultError
 from miniserve.serve import open_client, run
-from miniserve.sockets import listen
 
 
 def _portal(settings: PortalSettings) -> None:
@@ -21,10 +20,7 @@ def _portal(settings: PortalSettings) -> None:
     The vault's key comes from MINISERVE_VAULT_KEYS. The first run makes the account "admin": its
     password is MINISERVE_ADMIN_PASSWORD, or a one-time password that is printed here.
     """
-    try:  # before a password is made that is told only once
-        listener = listen(settings.host, settings.port)
-    except OSError as error:
-        raise fail(f"cannot open {settings.port}: {error.strerror}") from None
+    listener = open_listener(settings)  # before a password is made that is told only once
     try:
         if settings.engine_url is None:
             read_config(settings.checkpoint / "config.json")

@@ -52,7 +52,9 @@ JsonFile = Annotated[
 def simulate(
     *,
     mode: Annotated[Mode, typer.Option(help="How requests share the model.")] = Mode.CONTINUOUS,
-    requests: Annotated[int, typer.Option(min=1, help="How many requests come.")] = 100_000,
+    requests: Annotated[
+        int, typer.Option(min=1, max=100_000_000, help="How many requests come.")
+    ] = 100_000,
     rate: Annotated[
         float | None,
         typer.Option(
@@ -116,6 +118,8 @@ def read_inputs(step_cost: Path | None, lengths: Path | None) -> tuple[StepCost,
         return cost, Lengths.load(lengths) if lengths else standard_lengths()
     except (OSError, ValueError) as error:
         raise typer.BadParameter(str(error)) from error
+    except (RecursionError, OverflowError) as error:
+        raise typer.BadParameter(f"the file cannot be read: {error}") from error
 
 
 def _table(report: dict[str, Any], row: dict[str, Any]) -> Table:

@@ -113,7 +113,7 @@ class Trace:
                     row = json.loads(line)
                     offsets.append(float(row["at"]))
                     sentences.append(str(row["sentence"]))
-                except (ValueError, KeyError, TypeError) as error:
+                except (ValueError, KeyError, TypeError, ArithmeticError, RecursionError) as error:
                     raise ValueError(f"{Path(path).name}, line {number}: {error!r}") from error
         return cls(np.array(offsets, dtype=np.float64), tuple(sentences))
 

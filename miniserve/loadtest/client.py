@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -31,7 +32,7 @@ def sentence_body(sentence: str) -> object:
 class Target:
     """What is aimed at: `body` makes the JSON body from a sentence (None: no body, as for GET).
 
-    Raises ValueError if `url` is neither http nor https.
+    Raises ValueError if they do not make a URL of http or https, or a method.
     """
 
     url: str
@@ -43,6 +44,16 @@ class Target:
     def __post_init__(self) -> None:
         if not self.url.startswith(("http://", "https://")):
             raise ValueError(f"a URL to load begins with http:// or https://, not {self.url!r}")
+        if not self.path.startswith("/"):
+            raise ValueError(f"a path begins with a slash, not {self.path!r}")
+        if not re.fullmatch("[A-Za-z-]+", self.method):
+            raise ValueError(f"{self.method!r} is no HTTP method")
+        try:
+            host = httpx.URL(self.address).host
+        except httpx.InvalidURL as error:
+            raise ValueError(f"{self.address!r} is no URL: {error}") from None
+        if not host:
+            raise ValueError(f"{self.address!r} names no host")
 
     @classmethod
     def of(cls, url: "str | Target") -> "Target":

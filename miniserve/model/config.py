@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from reprlib import repr as short
 from typing import Any
+
+#: Far beyond what fits: larger models would end as an error of memory, or never.
+_MOST_LAYERS = 1024
+_LONGEST_CONTEXT = 2**17
 
 
 class CheckpointError(Exception):
@@ -71,7 +77,7 @@ def read_config(path: Path) -> LlamaConfig:
     """Read and check `config.json`; raises `CheckpointError`."""
     try:
         values = json.loads(read_text(path))
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:  # a number or a nesting may be beyond bounds
         raise CheckpointError(path, f"is not JSON ({error})") from None
     if not isinstance(values, dict):
         raise CheckpointError(path, f"must hold a JSON object, not a {type(values).__name__}")
@@ -107,13 +113,15 @@ class _Fields:
             vocab_size=self._integer("vocab_size"),
             hidden_size=hidden,
             intermediate_size=self._integer("intermediate_size"),
-            num_hidden_layers=self._integer("num_hidden_layers"),
+            num_hidden_layers=self._integer("num_hidden_layers", largest=_MOST_LAYERS),
             num_attention_heads=heads,
             num_key_value_heads=self._integer("num_key_value_heads", default=heads),
             head_dim=self._integer("head_dim", default=hidden // heads),
             rms_norm_eps=self._positive("rms_norm_eps", self._values.get("rms_norm_eps")),
             rope_theta=self._rope_theta(),
-            max_position_embeddings=self._integer("max_position_embeddings"),
+            max_position_embeddings=self._integer(
+                "max_position_embeddings", largest=_LONGEST_CONTEXT
+            ),
             eos_token_id=self._integer("eos_token_id", smallest=0),
             tie_word_embeddings=self._boolean("tie_word_embeddings", default=False),
         )
@@ -132,35 +140,41 @@ class _Fields:
         if parameters is None:
             return self._positive("rope_theta", self._values.get("rope_theta", 10000.0))
         if not isinstance(parameters, dict) or parameters.get("rope_type", "default") != "default":
-            raise self._fault(f"rope_parameters is {parameters!r}; only the default one is known")
+            found = short(parameters)
+            raise self._fault(f"rope_parameters is {found}; only the default one is known")
         return self._positive("rope_parameters.rope_theta", parameters.get("rope_theta"))
 
     def _must_be(self, name: str, wanted: object, default: object) -> None:
         found = self._values.get(name, default)
         if found != wanted:
-            raise self._fault(f"{name} is {found!r}; this model needs {wanted!r}")
+            raise self._fault(f"{name} is {short(found)}; this model needs {wanted!r}")
 
-    def _integer(self, name: str, default: int | None = None, smallest: int = 1) -> int:
+    def _integer(
+        self, name: str, default: int | None = None, smallest: int = 1, largest: int = 2**31
+    ) -> int:
         value = self._values.get(name)
         value = default if value is None else value
         if value is None:
             raise self._fault(f"{name} is missing")
-        if not isinstance(value, int) or isinstance(value, bool) or value < smallest:
-            raise self._fault(f"{name} is {value!r}; it must be a whole number from {smallest} on")
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise self._fault(f"{name} is {short(value)}; it must be a whole number")
+        if not smallest <= value <= largest:
+            raise self._fault(f"{name} is {short(value)}; it must be from {smallest} to {largest}")
         return value
 
     def _boolean(self, name: str, default: bool) -> bool:
         value = self._values.get(name, default)
         if not isinstance(value, bool):
-            raise self._fault(f"{name} is {value!r}; it must be true or false")
+            raise self._fault(f"{name} is {short(value)}; it must be true or false")
         return value
 
     def _positive(self, name: str, value: object) -> float:
         if isinstance(value, int | float) and not isinstance(value, bool):
-            number = float(value)
-            if math.isfinite(number) and number > 0:
-                return number
-        raise self._fault(f"{name} is {value!r}; it must be a positive number")
+            with contextlib.suppress(OverflowError):  # of a whole number with hundreds of digits
+                number = float(value)
+                if math.isfinite(number) and number > 0:
+                    return number
+        raise self._fault(f"{name} is {short(value)}; it must be a positive number")
 
     def _fault(self, problem: str) -> CheckpointError:
         return CheckpointError(self._path, problem)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticKnownError
 
 from miniserve import problems
 from miniserve.portal import accounts, exercises
@@ -20,13 +21,14 @@ from miniserve.portal.auth import (
     signed_in,
 )
 from miniserve.portal.csrf import CSRF_FAILED, csrf_token
+from miniserve.portal.database import DATABASE_BUSY
 from miniserve.problems import BAD_REQUEST, INVALID, Problem
 
 NAME_TAKEN = Problem("name-taken", 409, "The name is taken", "There is an account of that name.")
 OWN_ACCOUNT = Problem("own-account", 409, "This is your own account", "Ask another admin.")
 NO_SUCH_STUDENT = Problem("no-such-student", 404, "No such student", "There is no such account.")
 
-_CHANGING = (*ADMIN_PROBLEMS, CSRF_FAILED, BAD_REQUEST, INVALID)
+_CHANGING = (*ADMIN_PROBLEMS, CSRF_FAILED, BAD_REQUEST, INVALID, DATABASE_BUSY)
 
 Role = Literal["student", "admin"]
 #: SQLite's integers have 64 bits.
@@ -48,6 +50,14 @@ class NewStudent(BaseModel):
 
     name: str = Field(pattern=NAME_PATTERN, max_length=MAX_NAME_LENGTH, examples=["ana"])
     role: Role = "student"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_names(cls, sent: Any) -> Any:
+        """Refuse another field without saying its name, which the client has made up."""
+        if isinstance(sent, dict) and sent.keys() - cls.model_fields.keys():
+            raise PydanticKnownError("extra_forbidden")
+        return sent
 
 
 class StudentSummary(BaseModel):

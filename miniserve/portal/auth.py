@@ -13,6 +13,7 @@ from fastapi.security import APIKeyCookie
 from miniserve.portal import accounts
 from miniserve.portal.accounts import Student
 from miniserve.portal.csrf import CSRF_FAILED, HEADER
+from miniserve.portal.database import DATABASE_BUSY, DatabaseBusy
 from miniserve.portal.sessions import COOKIE
 from miniserve.problems import Problem
 
@@ -57,9 +58,16 @@ def on_refused(request: Request, error: Exception) -> Response:
 
 
 def get_db_session(request: Request) -> Iterator[sqlite3.Connection]:
-    """A connection for this request: committed if the route returns, rolled back if it raises."""
-    with request.app.state.portal.database.session() as connection:
-        yield connection
+    """A connection for this request: committed if the route returns, rolled back if it raises.
+
+    Raises:
+        Refused: another program keeps the database locked.
+    """
+    try:
+        with request.app.state.portal.database.session() as connection:
+            yield connection
+    except DatabaseBusy as busy:
+        raise Refused(DATABASE_BUSY, headers={"Retry-After": "1"}) from busy
 
 
 #: Scope "function": the commit comes before the answer. By default it would come after, and a

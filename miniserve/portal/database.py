@@ -12,6 +12,15 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+from miniserve.problems import Problem
+
+DATABASE_BUSY = Problem(
+    "database-busy",
+    503,
+    "The database is busy",
+    "Another program is writing to the database. Nothing was changed.",
+)
+
 SCHEMA_VERSION = 1
 
 _SCHEMA = f"""
@@ -40,11 +49,16 @@ class DatabaseError(Exception):
     """The file cannot be used as the portal's database."""
 
 
+class DatabaseBusy(DatabaseError):
+    """Somebody else has held the lock for longer than a connection waits."""
+
+
 class Database:
     """The process-wide handle. A context manager: entering opens the file and makes the tables.
 
     Args:
-        path: the file; it is made if it is not there.
+        path: the file; it is made if it is not there. SQLite's `:memory:` is none: there each
+            connection would have a database of its own.
         busy_timeout_s: how long a connection waits for a lock.
     """
 
@@ -54,6 +68,8 @@ class Database:
         self._anchor: sqlite3.Connection | None = None  # while it is open, the log stays in place
 
     def __enter__(self) -> Database:
+        if str(self.path) == ":memory:":
+            raise DatabaseError(":memory: is no file; requests could not share what is in it.")
         try:
             self._anchor = self._connect()
             [version] = self._anchor.execute("PRAGMA user_version").fetchone()
@@ -90,6 +106,7 @@ class Database:
 
         Raises:
             DatabaseError: the handle is not open.
+            DatabaseBusy: the lock did not come free in time.
         """
         if self._anchor is None:
             raise DatabaseError("The database is not open.")
@@ -97,8 +114,10 @@ class Database:
         try:
             yield connection
             connection.commit()
-        except BaseException:
+        except BaseException as error:
             connection.rollback()
+            if isinstance(error, sqlite3.OperationalError) and _is_busy(error):
+                raise DatabaseBusy(f"{self.path.name} is locked.") from error
             raise
         finally:
             connection.close()
@@ -113,3 +132,8 @@ class Database:
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA foreign_keys = ON")
         return connection
+
+
+def _is_busy(error: sqlite3.OperationalError) -> bool:
+    code = getattr(error, "sqlite_errorcode", 0)  # errors of the module itself have none
+    return bool(code & 0xFF == sqlite3.SQLITE_BUSY)  # whatever the further bits say of the reason

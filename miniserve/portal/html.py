@@ -1,14 +1,16 @@
-"""HTML from templates, and problems as pages for whoever asks for HTML."""
+"""HTML from templates, what its forms send, and problems as pages for whoever asks for HTML."""
 
 from __future__ import annotations
 
 import json
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 
 import jinja2
-from fastapi import Request
+from fastapi import Form, Request
 from fastapi.responses import HTMLResponse
+from pydantic import AfterValidator
+from pydantic_core import PydanticKnownError
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -41,6 +43,19 @@ _HEADERS = {
 
 #: Where a browser is sent in place of a problem.
 _WAYS_OUT = {NOT_SIGNED_IN.uri: "/sign-in", ONE_TIME_PASSWORD.uri: "/password"}
+
+
+def _unicode(text: str) -> str:
+    """Refuse what cannot be encoded again: some charsets of a form can write half a character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise PydanticKnownError("string_unicode") from None
+    return text
+
+
+#: A field of a form. What stands in it can be hashed, stored and shown.
+FormField = Annotated[str, AfterValidator(_unicode), Form()]
 
 
 def page(

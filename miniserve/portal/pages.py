@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
 
@@ -26,11 +26,10 @@ from miniserve.portal.auth import (
     CurrentStudent,
     DbSession,
 )
-from miniserve.portal.html import page
+from miniserve.portal.database import DATABASE_BUSY
+from miniserve.portal.html import FormField, page
 from miniserve.settings import Settings
 from miniserve.tutor import SentenceError, check_sentence, prompt_for, read_completion
-
-Field = Annotated[str, Form()]
 
 
 def pages_router() -> APIRouter:
@@ -46,14 +45,16 @@ def pages_router() -> APIRouter:
     @router.post(
         "/exercises",
         summary="Correct a sentence and write it into the history",
-        responses=problems.responses([*STUDENT_PROBLEMS, *problems.CORRECT_PROBLEMS]),
+        responses=problems.responses(
+            [*STUDENT_PROBLEMS, *problems.CORRECT_PROBLEMS, DATABASE_BUSY]
+        ),
     )
     async def exercise(
         request: Request,
         student: CurrentStudent,
         db: DbSession,
         client: Annotated[EngineClient, Depends(admitted_client)],
-        sentence: Field = "",
+        sentence: FormField = "",
     ) -> Response:
         try:
             checked = check_sentence(sentence)
@@ -77,9 +78,13 @@ def pages_router() -> APIRouter:
     def admin_page(request: Request, student: CurrentAdmin, db: DbSession) -> Response:
         return _admin(request, student, db)
 
-    @router.post("/admin", summary="Make an account", responses=problems.responses(ADMIN_PROBLEMS))
+    @router.post(
+        "/admin",
+        summary="Make an account",
+        responses=problems.responses([*ADMIN_PROBLEMS, DATABASE_BUSY]),
+    )
     def admin_sent(
-        request: Request, student: CurrentAdmin, db: DbSession, name: Field = ""
+        request: Request, student: CurrentAdmin, db: DbSession, name: FormField = ""
     ) -> Response:
         password = accounts.one_time_password()
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
 from miniserve.settings import Settings
 
@@ -29,9 +29,20 @@ class PortalSettings(Settings):
     )
     sign_in_interval_s: float = Field(
         default=10.0,
-        gt=0,
+        ge=1e-6,
+        le=24 * 3600,
         description="After a few tries of a password, right or wrong: time until the next one.",
     )
+
+    @field_validator("admin_password")
+    @classmethod
+    def _check_text(cls, password: SecretStr | None) -> SecretStr | None:
+        """Refuse bytes that are no text: no form could send that password."""
+        try:
+            (password or SecretStr("")).get_secret_value().encode()
+        except UnicodeEncodeError:
+            raise ValueError("It is not UTF-8.") from None
+        return password
 
     def split_vault_keys(self) -> list[str]:
         """The keys one by one, the sealing one first."""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from miniserve import problems
@@ -20,9 +19,8 @@ from miniserve.portal.auth import (
     begin_session,
 )
 from miniserve.portal.csrf import CSRF_FAILED
-from miniserve.portal.html import page
-
-Field = Annotated[str, Form()]
+from miniserve.portal.database import DATABASE_BUSY
+from miniserve.portal.html import FormField, page
 
 
 def sign_in_router() -> APIRouter:
@@ -37,7 +35,7 @@ def sign_in_router() -> APIRouter:
         "/sign-in", summary="Sign in", responses=problems.responses([CSRF_FAILED, RATE_LIMITED])
     )
     def sign_in_sent(
-        request: Request, db: DbSession, name: Field = "", password: Field = ""
+        request: Request, db: DbSession, name: FormField = "", password: FormField = ""
     ) -> Response:
         _count_try(request, name)
         student = accounts.authenticate(db, name, password)
@@ -50,7 +48,7 @@ def sign_in_router() -> APIRouter:
     @router.post(
         "/sign-out",
         summary="Sign out, everywhere",
-        responses=problems.responses([NOT_SIGNED_IN, CSRF_FAILED]),
+        responses=problems.responses([NOT_SIGNED_IN, CSRF_FAILED, DATABASE_BUSY]),
     )
     def sign_out(request: Request, student: CurrentAccount, db: DbSession) -> Response:
         accounts.end_sessions(db, student)
@@ -68,14 +66,14 @@ def sign_in_router() -> APIRouter:
     @router.post(
         "/password",
         summary="Change the password",
-        responses=problems.responses([NOT_SIGNED_IN, CSRF_FAILED, RATE_LIMITED]),
+        responses=problems.responses([NOT_SIGNED_IN, CSRF_FAILED, RATE_LIMITED, DATABASE_BUSY]),
     )
     def password_sent(
         request: Request,
         student: CurrentAccount,
         db: DbSession,
-        old: Field = "",
-        new: Field = "",
+        old: FormField = "",
+        new: FormField = "",
     ) -> Response:
         _count_try(request, student.name)  # a stolen session must not find out the password
         error = ""

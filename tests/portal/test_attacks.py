@@ -204,7 +204,7 @@ async def test_a_page_repeats_what_was_typed_only_as_text(portal: RunningPortal)
     ana = await portal.signed_in("ana")
     assert script not in (await ana.send("/exercises", sentence=script + "\n.")).text
     portal.engine.text = f"{script}\n{script}"
-    await ana.send("/exercises", sentence=script)
+    await ana.send("/exercises", sentence="He goed.")
     assert script not in (await ana.page("/")).text
     assert "&lt;script&gt;" in (await ana.page("/")).text
 
@@ -225,3 +225,25 @@ async def test_a_browser_that_was_refused_sees_a_page(portal: RunningPortal) -> 
     assert answer.status_code == 403
     assert answer.headers["content-type"].startswith("text/html")
     assert "Go back, reload the page" in answer.text
+
+
+@pytest.mark.parametrize(("charset", "half"), [("utf-7", b"+2AA-"), ("unicode_escape", b"\\ud800")])
+@pytest.mark.parametrize("field", ["name", "password"])
+async def test_half_a_character_in_a_form_is_refused(
+    portal: RunningPortal, charset: str, half: bytes, field: str
+) -> None:
+    """A form may name any charset that Python knows, and some of them can write such a thing."""
+    visitor = portal.visitor()
+    fields = {b"name": b"ana", b"password": b"a guess", field.encode(): half}
+    parts = (
+        b'--B\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n' % part
+        for part in fields.items()
+    )
+    headers = {
+        "x-csrf-token": await visitor.token(),
+        "content-type": f"multipart/form-data; boundary=B; charset={charset}",
+    }
+    content = b"".join(parts) + b"--B--\r\n"
+    answer = await visitor.http.post("/sign-in", content=content, headers=headers)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["rule"] == "string_unicode"

@@ -48,6 +48,27 @@ def test_what_is_wrong_is_said_in_one_line(tmp_path: Path) -> None:
     assert "unable to open" in one_line(invoke(**nowhere, vault_keys=KEY))
 
 
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("sign_in_interval_s", "inf"),
+        ("sign_in_interval_s", "1e-320"),
+        ("database", ":memory:"),
+        ("admin_password", "not UTF-8: \udcff"),
+        ("host", "a..b"),
+        ("host", "a" * 64),
+    ],
+)
+def test_a_setting_that_cannot_be_is_one_line(tmp_path: Path, variable: str, value: str) -> None:
+    files = {"database": str(tmp_path / "db"), "vault": str(tmp_path / "vault"), "port": "0"}
+    result = invoke(**files | {"vault_keys": KEY, variable: value})
+    assert isinstance(result.exception, SystemExit)
+    assert result.exit_code != 0
+    [line] = result.stderr.strip().splitlines()
+    assert line.startswith("miniserve: ")
+    assert "\udcff" not in line
+
+
 def test_a_taken_port_costs_no_password(tmp_path: Path) -> None:
     files = {"database": str(tmp_path / "db"), "vault": str(tmp_path / "vault")}
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from miniserve.portal import accounts, exercises
-from miniserve.portal.database import Database, DatabaseError
+from miniserve.portal.database import Database, DatabaseBusy, DatabaseError
 from miniserve.tutor import Correction
 
 PASSWORD = "correct horse battery"
@@ -69,6 +69,15 @@ def test_many_writers_at_once(tmp_path: Path) -> None:
             assert exercises.counts(db)[0]["num_exercises"] == 40
 
 
+def test_a_lock_that_does_not_come_free_is_a_typed_error(tmp_path: Path) -> None:
+    with Database(tmp_path / "db", busy_timeout_s=0) as database, database.session() as writing:
+        accounts.create(writing, "ana", PASSWORD)
+        with pytest.raises(DatabaseBusy), database.session() as db:
+            accounts.create(db, "ben", PASSWORD)
+        with pytest.raises(sqlite3.OperationalError), database.session() as db:
+            db.execute("SELECT * FROM nowhere")
+
+
 def test_a_reader_is_not_held_up_by_a_writer(tmp_path: Path) -> None:
     with Database(tmp_path / "db", busy_timeout_s=0) as database, database.session() as writing:
         accounts.create(writing, "ana", PASSWORD)
@@ -92,6 +101,8 @@ def test_files_that_cannot_be_used(tmp_path: Path) -> None:
         Database(tmp_path / "text").__enter__()
     with pytest.raises(DatabaseError, match="unable to open"):
         Database(tmp_path / "nowhere" / "db").__enter__()
+    with pytest.raises(DatabaseError, match="no file"):
+        Database(Path(":memory:")).__enter__()
     with Database(tmp_path / "db") as database, database.session() as db:
         db.execute("PRAGMA user_version = 99")
     newer = Database(tmp_path / "db")

@@ -1,7 +1,9 @@
 """Every route × {anonymous, one-time password, student, admin}; a new route must be put in here."""
 
+import contextlib
 import json
 import re
+import sqlite3
 from pathlib import Path
 
 import httpx
@@ -175,6 +177,33 @@ async def test_an_engine_that_fails_is_said_on_a_page(portal: RunningPortal) -> 
     assert "Nothing yet." in (await ana.page("/")).text
 
 
+async def test_an_answer_that_contradicts_itself_is_not_written_down(
+    portal: RunningPortal,
+) -> None:
+    ana = await portal.signed_in("ana")
+    portal.engine.text = "He gone.\nNo change is needed."
+    answer = await ana.send("/exercises", sentence="He goed.")
+    assert answer.status_code == 422
+    assert "contradicts itself" in answer.text
+    assert "Nothing yet." in (await ana.page("/")).text
+
+
+async def test_a_locked_database_is_a_503(
+    portal: RunningPortal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ana = await portal.signed_in("ana")
+    database = portal.app.state.portal.database
+    monkeypatch.setattr(database, "_busy_timeout_s", 0.01)
+    headers = {"x-csrf-token": await ana.token()}
+    form = {"sentence": "He goed."}
+    with contextlib.closing(sqlite3.connect(database.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        answer = await ana.http.post("/exercises", data=form, headers=headers)
+    assert (answer.status_code, answer.json()["type"]) == (503, "urn:miniserve:database-busy")
+    assert int(answer.headers["retry-after"]) >= 1
+    assert (await ana.http.post("/exercises", data=form, headers=headers)).status_code == 303
+
+
 async def test_a_slow_engine_is_given_up(tmp_path: Path) -> None:
     async with portal_in(tmp_path, request_timeout_s=0.05) as portal:
         ana = await portal.signed_in("ana")
@@ -197,6 +226,10 @@ async def test_admin_api(portal: RunningPortal) -> None:
         json_headers = headers | {"content-type": "application/json"}
         answer = await admin.http.post("/admin/students", content=body, headers=json_headers)
         assert answer.status_code == 422
+    misspelt = {"name": "bo", "rôle <script>": "admin"}
+    answer = await admin.http.post("/admin/students", json=misspelt, headers=headers)
+    assert answer.status_code == 422
+    assert "script" not in answer.text
     path = f"/admin/students/{eva['id']}"
     assert (await admin.http.delete(path, headers=headers)).status_code == 204
     assert (await admin.http.delete(path, headers=headers)).status_code == 404
