@@ -59,13 +59,14 @@ CACHE   := data/build/cache
 TRAIN   := $(BIN)/python data/build/train.py --precision float32 --threads 2
 AVERAGE := $(BIN)/python data/build/average.py
 
-data: setup      ## make corpora and tutor again (about 12 hours of two cores; needs the train extra)
+data: setup      ## make corpora and tutor again (about 13 hours of two cores; needs the train extra)
 	$(BIN)/python -m pip install --editable '.[train]'
 	for n in 1 2 3 4 5 6; do \
 	  $(CORPUS) --train-examples 600000 --seed 80$$n --out $(CACHE)/v8-$$n || exit 1; done
 	$(CORPUS) --train-examples 160000 --seed 901 --out $(CACHE)/v9
 	$(CORPUS) --train-examples 480000 --seed 1101 --out $(CACHE)/v11
 	$(CORPUS) --train-examples 400000 --seed 1201 --out $(CACHE)/v12
+	$(CORPUS) --train-examples 480000 --seed 1301 --out $(CACHE)/v13
 	$(TRAIN) --recipe data/build/recipes/part1.json --run $(CACHE)/run
 	cp -r $(CACHE)/run/export $(CACHE)/first
 	$(TRAIN) --recipe data/build/recipes/part2.json --run $(CACHE)/run9
@@ -73,7 +74,9 @@ data: setup      ## make corpora and tutor again (about 12 hours of two cores; n
 	$(TRAIN) --recipe data/build/recipes/part3.json --run $(CACHE)/run11
 	$(AVERAGE) $(CACHE)/second $(CACHE)/run11/export 0.8 $(CACHE)/third
 	$(TRAIN) --recipe data/build/recipes/part4.json --run $(CACHE)/run12
-	$(AVERAGE) $(CACHE)/third $(CACHE)/run12/export 0.8 data/tutor
+	$(AVERAGE) $(CACHE)/third $(CACHE)/run12/export 0.8 $(CACHE)/fourth
+	$(TRAIN) --recipe data/build/recipes/part5.json --run $(CACHE)/run13
+	$(AVERAGE) $(CACHE)/fourth $(CACHE)/run13/export 0.8 data/tutor
 	$(BIN)/python data/build/make_golden.py
 	$(BIN)/python data/build/evaluate.py --kinds
 

@@ -177,17 +177,6 @@ async def test_an_engine_that_fails_is_said_on_a_page(portal: RunningPortal) -> 
     assert "Nothing yet." in (await ana.page("/")).text
 
 
-async def test_an_answer_that_contradicts_itself_is_not_written_down(
-    portal: RunningPortal,
-) -> None:
-    ana = await portal.signed_in("ana")
-    portal.engine.text = "He gone.\nNo change is needed."
-    answer = await ana.send("/exercises", sentence="He goed.")
-    assert answer.status_code == 422
-    assert "contradicts itself" in answer.text
-    assert "Nothing yet." in (await ana.page("/")).text
-
-
 async def test_a_locked_database_is_a_503(
     portal: RunningPortal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
