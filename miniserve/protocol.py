@@ -75,7 +75,7 @@ class _Flow(FlowControl):
             super().resume_reading()
 
 
-class BoundedHeads(HttpToolsProtocol):
+class BoundedConnection(HttpToolsProtocol):
     """One connection."""
 
     head_timeout_s = HEAD_TIMEOUT_S

@@ -37,7 +37,7 @@ from miniserve.middleware import PROBLEMS, middleware_stack
 from miniserve.middleware.access_log import access_logger
 from miniserve.model.checkpoint import read_tokenizer
 from miniserve.model.config import read_config
-from miniserve.protocol import BoundedHeads
+from miniserve.protocol import BoundedConnection
 from miniserve.remote import RemoteClient
 from miniserve.scheduler import ContinuousScheduler, StaticScheduler
 from miniserve.settings import Mode, Settings
@@ -189,7 +189,7 @@ def run(app: FastAPI, settings: Settings, listener: socket.socket) -> int:
     access_logger.propagate = False
     config = uvicorn.Config(
         app,
-        http=BoundedHeads,
+        http=BoundedConnection,
         log_config=None,
         access_log=False,
         server_header=False,

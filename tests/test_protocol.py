@@ -13,7 +13,7 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from miniserve.protocol import MAX_HEAD_BYTES, BoundedHeads
+from miniserve.protocol import MAX_HEAD_BYTES, BoundedConnection
 from tests.fakes import until
 
 HEAD = b"GET /%s HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -21,7 +21,7 @@ LAST = b"GET /b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 PATIENCE_S = 20.0
 
 
-class Hasty(BoundedHeads):
+class Hasty(BoundedConnection):
     """Gives a head a tenth of a second, and a client two to read."""
 
     head_timeout_s = 0.1
