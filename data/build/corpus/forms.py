@@ -31,6 +31,8 @@ ALWAYS_OBJECT = frozenset(words("always_object"))
 # A thing that *was write* can only have been written.
 PASSIVE_BARE = ALWAYS_OBJECT | frozenset(words("passive_bare"))
 
+SHORT_HAVE = {"'s": "has", "'d": "had"}
+BEEN_WRONG = ("was", "was", "were", "be", "being", "is")
 SLIP_SHARE = 0.3  # of the misspellings of a verb that has both kinds
 SHORT_BE = {"am": "'m", "is": "'s", "are": "'re"}
 
@@ -231,7 +233,8 @@ class VerbForms(Subjects):
     ) -> W:
         """The past participle after *have* or, `passive`, after *be*."""
         w = W(v.pp)
-        name = explain.aux_name(aux)
+        short = not passive and aux in SHORT_HAVE  # "I'd see it" is right: I would
+        name = explain.aux_name(aux if passive else SHORT_HAVE.get(aux, aux))
         kind = "participle_passive" if passive else "participle_have"
         if self.wants("misspelled_past") and (v.spell or v.slip_pp):
             self.misspell(w, v, v.slip_pp, participle=True)
@@ -245,7 +248,7 @@ class VerbForms(Subjects):
                 else adv
                 or (bool(comp) and comp[0] in {"A", "the", "a", "HUM", "OWN", "some", "NUM"})
             )
-            if solid and v.lemma not in {v.pp, v.past} and not v.adjlike:
+            if solid and not short and v.lemma not in {v.pp, v.past} and not v.adjlike:
                 bag += [v.lemma] * 2
             if not bag:
                 raise Retry
@@ -283,10 +286,11 @@ class VerbForms(Subjects):
         """*been* after have/has/had."""
         w = W("been")
         if self.wants("participle_have"):
-            name = explain.aux_name({"'s": "has", "'d": "had"}.get(aux, aux))
+            name = explain.aux_name(SHORT_HAVE.get(aux, aux))
+            wrong = ("was", "was", "were", "being") if aux == "'d" else BEEN_WRONG
             self.plant(
                 w,
-                self.rng.choice(("was", "was", "were", "be", "being", "is")),
+                self.rng.choice(wrong),
                 "be",
                 f"After '{name}', use the past participle: "
                 "the principal parts of 'be' are 'be', 'was', 'been'.",

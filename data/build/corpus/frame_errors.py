@@ -157,8 +157,6 @@ class FrameErrors:
             aux = self.before(f, i, BES if passive else HAVES, "")
             if not aux or aux in {"get", "gets", "got"}:
                 raise Retry
-            if aux in {"'s", "'d"} and not passive:
-                aux = "has" if aux == "'s" else "had"
             by = form == "ppt" or nxt == "by" or self.only_passive(f, i)
             self.copy(w, g.participle(v, aux, ["the"] if obj else [], passive, False, by))
         elif form == "ing":

@@ -222,6 +222,7 @@ WEIGHT = {
     "contrasts_d": 3,
     "contrasts_e": 3,
     "contrasts_f": 3,
+    "contrasts_g": 20,
     "learner_b": 3,
 }
 

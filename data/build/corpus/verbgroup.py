@@ -45,8 +45,6 @@ class VerbGroups(VerbForms):
             never = neg and not q and self.chance(0.25)
             aux2 = self.have(subj, past, nt and not never, c)
             name = aux2 if isinstance(aux2, str) else aux2.right
-            if name in {"'s", "'d"}:
-                name = "has" if name == "'s" else "had"
             mid: list[Token] = ["never"] if never else list(tail)
             if q:
                 mid += self.rng.choice(([], ["ever"], ["already"], [], ["just"]))
