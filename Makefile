@@ -67,6 +67,7 @@ data: setup      ## make corpora and tutor again (about 13 hours of two cores; n
 	$(CORPUS) --train-examples 480000 --seed 1101 --out $(CACHE)/v11
 	$(CORPUS) --train-examples 400000 --seed 1201 --out $(CACHE)/v12
 	$(CORPUS) --train-examples 480000 --seed 1301 --out $(CACHE)/v13
+	$(CORPUS) --train-examples 100000 --seed 1401 --out $(CACHE)/v14
 	$(TRAIN) --recipe data/build/recipes/part1.json --run $(CACHE)/run
 	cp -r $(CACHE)/run/export $(CACHE)/first
 	$(TRAIN) --recipe data/build/recipes/part2.json --run $(CACHE)/run9
@@ -76,7 +77,9 @@ data: setup      ## make corpora and tutor again (about 13 hours of two cores; n
 	$(TRAIN) --recipe data/build/recipes/part4.json --run $(CACHE)/run12
 	$(AVERAGE) $(CACHE)/third $(CACHE)/run12/export 0.8 $(CACHE)/fourth
 	$(TRAIN) --recipe data/build/recipes/part5.json --run $(CACHE)/run13
-	$(AVERAGE) $(CACHE)/fourth $(CACHE)/run13/export 0.8 data/tutor
+	$(AVERAGE) $(CACHE)/fourth $(CACHE)/run13/export 0.8 $(CACHE)/fifth
+	$(TRAIN) --recipe data/build/recipes/part6.json --run $(CACHE)/run14
+	$(AVERAGE) $(CACHE)/fifth $(CACHE)/run14/export 0.7 data/tutor
 	$(BIN)/python data/build/make_golden.py
 	$(BIN)/python data/build/evaluate.py --kinds
 
