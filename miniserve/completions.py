@@ -26,12 +26,11 @@ from miniserve.app import admitted_client, generate_in_time
 from miniserve.client import EngineClient, EngineError, EngineUnavailable, PromptTooLong, QueueFull
 from miniserve.error_handlers import ClientDisconnected, RequestTimeout
 from miniserve.problems import INTERNAL, Problem
-from miniserve.settings import Settings
+from miniserve.settings import LONGEST_ANSWER, Settings
 
 logger = logging.getLogger(__name__)
 
 _DEFAULT_MAX_TOKENS = 16  # OpenAI's own default
-_MOST_MAX_TOKENS = 65_536  # as of the setting of this name: a number that an error may repeat
 
 
 class CompletionRequest(BaseModel):
@@ -46,7 +45,8 @@ class CompletionRequest(BaseModel):
 
     model: str
     prompt: str = Field(min_length=1, max_length=4096)
-    max_tokens: int | None = Field(default=_DEFAULT_MAX_TOKENS, ge=1, le=_MOST_MAX_TOKENS)
+    # Bounded, because an error may repeat it.
+    max_tokens: int | None = Field(default=_DEFAULT_MAX_TOKENS, ge=1, le=LONGEST_ANSWER)
     temperature: float | None = Field(default=None, ge=0, le=0, description="Greedy only: 0.")
     n: int | None = Field(default=None, ge=1, le=1)
     stream: bool | None = Field(default=None, description="Only false.")

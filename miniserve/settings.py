@@ -14,6 +14,11 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from miniserve.paths import TUTOR_DIR
 from miniserve.tutor import MAX_TOKENS
 
+#: The largest `max_waiting`, in requests.
+LONGEST_QUEUE = 100_000
+#: The largest `max_tokens`.
+LONGEST_ANSWER = 65_536
+
 
 class Mode(StrEnum):
     """How requests share the model."""
@@ -47,10 +52,13 @@ class Settings(BaseSettings):
         default=0.005, ge=0, le=60, description="How long a batch waits to fill (static)."
     )
     max_waiting: int = Field(
-        default=256, ge=0, le=100_000, description="Requests that may wait beyond those in a slot."
+        default=256,
+        ge=0,
+        le=LONGEST_QUEUE,
+        description="Requests that may wait beyond those in a slot.",
     )
     max_tokens: int = Field(
-        default=MAX_TOKENS, ge=1, le=65536, description="Longest answer, in tokens."
+        default=MAX_TOKENS, ge=1, le=LONGEST_ANSWER, description="Longest answer, in tokens."
     )
     engine_process: bool = Field(
         default=sys.platform != "win32",  # which cannot block signals for a child

@@ -19,12 +19,11 @@ from miniserve.capacity import (
     queue_bound,
     retry_after,
 )
-from miniserve.capacity.bound import LONGEST_QUEUE
 from miniserve.capacity.search import CEILING
 from miniserve.cli import app
 from miniserve.latency import LatencyRecord
 from miniserve.queueing import Lengths, mm1_sojourn_quantile
-from miniserve.settings import Mode, Settings
+from miniserve.settings import LONGEST_QUEUE, Mode, Settings
 from miniserve.simulator import Policy, poisson_requests, run, simulate
 from miniserve.simulator.prediction import cost_of_run, lengths_of_trace, predict
 from miniserve.simulator.published import (

@@ -1,1 +1,1 @@
-"""Benchmarks of the package itself; nothing else imports them."""
+"""Benchmarks of the package itself, and how a run is printed; only the commands import them."""

@@ -6,15 +6,12 @@ import math
 from dataclasses import dataclass, replace
 
 from miniserve.queueing import Lengths
-from miniserve.settings import Mode
+from miniserve.settings import LONGEST_QUEUE, Mode
 from miniserve.simulator import Policy, RunResult, simulate
 from miniserve.stepcost import StepCost
 
 OVERLOAD = 1.5
 """A queue bound is tried out at this many times the capacity."""
-
-LONGEST_QUEUE = 100_000
-"""No server takes a longer one (`Settings.max_waiting`)."""
 
 
 @dataclass(frozen=True, slots=True)

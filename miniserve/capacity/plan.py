@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from miniserve.capacity.bound import (
-    LONGEST_QUEUE,
     OVERLOAD,
     Slo,
     own_time,
@@ -17,7 +16,7 @@ from miniserve.capacity.bound import (
 )
 from miniserve.capacity.search import BATCH_SIZES, Carried, best_batch
 from miniserve.queueing import Lengths, continuous_gain
-from miniserve.settings import Mode
+from miniserve.settings import LONGEST_QUEUE, Mode
 from miniserve.simulator import Policy, RunResult, mean_of, simulate
 from miniserve.simulator.single import nine_digits
 from miniserve.stepcost import StepCost
