@@ -223,6 +223,7 @@ WEIGHT = {
     "contrasts_e": 3,
     "contrasts_f": 3,
     "contrasts_g": 20,
+    "contrasts_h": 8,
     "learner_b": 3,
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from .lexicon import Lexicon, plural
-from .made_up import made_up
+from .made_up import acronym, foreign, made_up
 from .sentence import Token
 from .wordlists import words
 
@@ -114,6 +114,8 @@ class Nouns:
     def name(self) -> tuple[str, str]:
         """(name, 'm' or 'f')."""
         sex = self.rng.choice("mf")
+        if self.chance(0.03):
+            return (foreign if self.chance(0.7) else acronym)(self.rng), sex
         if self.chance(0.15 + self.open * 0.6):
             if self.chance(0.7):
                 return self.rng.choice(self.lex.proper), sex

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
+from .dressing import Dresser
 from .frame_parser import frames
 from .frame_writer import FrameWriter
 from .grammar import Grammar
@@ -18,6 +19,7 @@ from .sentence import Example
 from .specs import KIND_W
 
 FRAME_SHARE = 0.6
+DRESSED_SHARE = 0.25
 SHARD = 10_000
 
 
@@ -70,6 +72,7 @@ def stream(seed: str, held: bool = False, only_held_pairs: bool = False) -> Iter
     rng = random.Random(seed)
     g = Grammar(rng, lexicon(held), held_pairs(), only_held_pairs)
     fw = FrameWriter(g)
+    dresser = Dresser(rng, g.lex, DRESSED_SHARE)
     kinds, weights = list(KIND_W), list(KIND_W.values())
     if only_held_pairs:
         weights = [
@@ -79,4 +82,4 @@ def stream(seed: str, held: bool = False, only_held_pairs: bool = False) -> Iter
     while True:
         kind = rng.choices(kinds, weights)[0]
         ex = fw.example(kind) if g.chance(FRAME_SHARE) and not only_held_pairs else None
-        yield ex if ex is not None else g.example(kind)
+        yield dresser.dress(ex if ex is not None else g.example(kind))
