@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 from collections import Counter
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
+from typing import cast
 
 import pytest
 
+from data.build.corpus.dressing import Dresser
 from data.build.corpus.frame_errors import FrameErrors
 from data.build.corpus.frame_joins import joinable, tense
 from data.build.corpus.frame_parser import Frame, frames, parse
 from data.build.corpus.inflect import add_ed, add_ing, add_s, doubles, irregular, irregular_table
-from data.build.corpus.sentence import Style, W, is_an, render
+from data.build.corpus.lexicon import Lexicon
+from data.build.corpus.sentence import Example, Style, W, is_an, render
 from data.build.corpus.splits import forbidden
 
 ROOT = Path(__file__).parents[1]
@@ -306,3 +311,44 @@ def test_the_generator_leaves_out_every_test_sentence() -> None:
     for split in SPLITS[1:]:
         assert all(reduced(r["sentence"]) in out for r in rows(split)[:50])
     assert reduced(rows(SPLITS[1])[0]["sentence"]) not in forbidden(VERBS)
+
+
+class Words:
+    """What a dresser takes from the lexicon, which needs a dictionary."""
+
+    names = MappingProxyType({"m": ["Karl"], "f": ["Ann"]})
+    open_nouns = (("lamp", "lamps"),)
+    proper = ("Chilaw",)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("Tom goed to Rome, and Mia stayed.", "Tom went to Rome, and Mia stayed."),
+        ("Yesterday the dogs and the cat sleep.", "Yesterday the dogs and the cat slept."),
+        ("Is she happy?", "Is she happy?"),
+        ("You must to go home", "You must go home"),
+    ],
+)
+def test_dressing_changes_both_sides_alike(wrong: str, right: str) -> None:
+    rng = random.Random(1)
+    dresser = Dresser(rng, cast(Lexicon, Words()), share=1.0)
+    plain = Example(wrong, right, "'Yesterday' marks the past.", "", "")
+    dressed = [dresser.dress(plain) for _ in range(2_000)]
+    planted = difference(wrong, right)
+    for new in dressed:
+        assert new.explanation == plain.explanation
+        assert difference(new.sentence, new.corrected) in (planted, tuple(map(str.upper, planted)))
+        assert new.sentence.isprintable()
+        assert len(new.sentence) <= 190
+    assert len({new.sentence for new in dressed}) > 300
+
+
+def difference(wrong: str, right: str) -> tuple[str, str]:
+    """What is left of both when their common start and end are taken off, in whole words."""
+    a, b = re.findall(r"\w+|\W", wrong), re.findall(r"\w+|\W", right)
+    while a and b and a[0] == b[0]:
+        a, b = a[1:], b[1:]
+    while a and b and a[-1] == b[-1]:
+        a, b = a[:-1], b[:-1]
+    return "".join(a), "".join(b)
