@@ -14,8 +14,8 @@ from fastapi.params import Depends as DependsParam
 from starlette.middleware import Middleware
 
 from miniserve import error_handlers, problems
-from miniserve.client import Completion, EngineClient
-from miniserve.completion import Timing
+from miniserve.client import EngineClient
+from miniserve.completion import Completion, Timing
 from miniserve.error_handlers import ClientDisconnected, RequestTimeout
 from miniserve.healthz import health_router
 from miniserve.lifecycle import Lifecycle, OpenClient

@@ -24,7 +24,7 @@ from typing import Any
 import uvicorn
 
 from miniserve.problems import ENGINE_FAILED
-from miniserve.sockets import KEEP_ALIVE_S, listen
+from miniserve.sockets import KEEP_ALIVE_S, listen, url_of
 
 _TIMEOUT_S = 30.0
 _GRACE_S = 5
@@ -140,13 +140,13 @@ class BackgroundServer:
             if thread.name == self._thread_name and hasattr(thread, "stop"):
                 thread.stop()
         listener = listen(self._host, self._port)
-        address = "http://{}:{}".format(*listener.getsockname())
+        url = url_of(listener)
         thread = _ServerThread(self._app, listener, self._thread_name)
         thread.start()
         if not thread.server.up.wait(_TIMEOUT_S) or thread.error is not None:
             thread.server.should_exit = True
             raise RuntimeError("The application did not start.") from thread.error
-        self._thread, self._url = thread, address
+        self._thread, self._url = thread, url
         return self
 
     def wait_ready(self, timeout_s: float = 60.0) -> BackgroundServer:

@@ -23,7 +23,7 @@ from miniserve.completion import PromptTooLong
 from miniserve.model.config import CheckpointError, read_config
 from miniserve.paths import TUTOR_DIR
 from miniserve.settings import Settings
-from miniserve.sockets import listen
+from miniserve.sockets import listen, url_of
 from miniserve.tutor import AnswerError, SentenceError, Tutor
 
 #: What stands for a value in the help of `serve`.
@@ -85,9 +85,7 @@ def open_listener(settings: Settings) -> socket.socket:
 
 def announce(what: str, listener: socket.socket) -> None:
     """Say where a server listens, in one line on standard error: who started it may read it."""
-    host, port = listener.getsockname()[:2]
-    host = f"[{host}]" if ":" in host else host
-    typer.echo(f"miniserve: {what} on http://{host}:{port} (docs at /docs)", err=True)
+    typer.echo(f"miniserve: {what} on {url_of(listener)} (docs at /docs)", err=True)
 
 
 S = TypeVar("S", bound=Settings)

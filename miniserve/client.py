@@ -8,27 +8,14 @@ into an HTTP answer.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from miniserve.completion import Completion, EngineError, FinishReason, PromptTooLong, Timing
+from miniserve.completion import Completion, EngineError
 
-__all__ = [
-    "Completion",
-    "EngineClient",
-    "EngineError",
-    "EngineFailed",
-    "EngineState",
-    "EngineStatus",
-    "EngineUnavailable",
-    "FinishReason",
-    "PromptTooLong",
-    "QueueFull",
-    "StepFailed",
-    "Timing",
-    "as_exception",
-]
+_LONGEST_RETRY_S = 60
 
 
 class EngineState(StrEnum):
@@ -45,6 +32,7 @@ class EngineStatus:
     """A snapshot of an engine.
 
     reason: why it is not ready; empty when it is. retry_after_s: when it may be, if it is not.
+    dead: it has died, and nobody starts it again: waiting does not help.
     """
 
     state: EngineState
@@ -52,6 +40,7 @@ class EngineStatus:
     num_running: int = 0
     num_waiting: int = 0
     retry_after_s: int = 1
+    dead: bool = False
 
 
 class QueueFull(EngineError):
@@ -63,7 +52,7 @@ class QueueFull(EngineError):
 
 
 class EngineUnavailable(EngineError):
-    """The engine is not loaded yet, has died, or is being stopped; try again later."""
+    """The engine is not loaded yet, is away, or is being stopped; try again later."""
 
     def __init__(self, message: str, retry_after_s: int = 1) -> None:
         super().__init__(message)
@@ -71,14 +60,19 @@ class EngineUnavailable(EngineError):
 
 
 class EngineFailed(EngineUnavailable):
-    """The engine could not be loaded: waiting does not help, somebody has to look at it."""
+    """The engine could not be loaded, or has died: waiting does not help, somebody has to look."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(message, retry_after_s=60)
+        super().__init__(message, _LONGEST_RETRY_S)
 
 
 class StepFailed(EngineError):
     """The model raised in the step that this request was part of; other requests go on."""
+
+
+def as_retry_after(seconds: float) -> int:
+    """A wait as `Retry-After` tells it: whole seconds, from 1 to 60."""
+    return math.ceil(max(1.0, min(_LONGEST_RETRY_S, seconds)))
 
 
 def as_exception(error: BaseException) -> Exception:
@@ -101,7 +95,7 @@ class EngineClient(Protocol):
         Cancelling the await aborts the request and frees its place.
 
         Raises:
-            EngineError: `PromptTooLong` or one of the subclasses above.
+            EngineError: `miniserve.completion.PromptTooLong` or one of the subclasses above.
             ValueError: `max_tokens` is less than 1.
             TimeoutError: only from a client that blocks the event loop, where the caller's own
                 timeout cannot strike (`miniserve.inline`).

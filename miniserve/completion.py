@@ -36,6 +36,12 @@ class Completion:
     timing: Timing
 
 
+def check_max_tokens(max_tokens: int) -> None:
+    """Raise `ValueError` unless at least one token is asked for."""
+    if max_tokens < 1:
+        raise ValueError(f"max_tokens is {max_tokens}; it must be at least 1")
+
+
 class EngineError(Exception):
     """A generation did not succeed; the message is fit for a client to read."""
 

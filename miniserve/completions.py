@@ -23,14 +23,23 @@ from starlette.exceptions import HTTPException
 
 from miniserve import problems
 from miniserve.app import admitted_client, generate_in_time
-from miniserve.client import EngineClient, EngineError, EngineUnavailable, PromptTooLong, QueueFull
-from miniserve.error_handlers import ClientDisconnected, RequestTimeout
+from miniserve.client import EngineClient, EngineFailed, EngineUnavailable, QueueFull
+from miniserve.completion import EngineError, PromptTooLong
+from miniserve.error_handlers import ClientDisconnected, RequestTimeout, headers_of
 from miniserve.problems import INTERNAL, Problem
 from miniserve.settings import LONGEST_ANSWER, Settings
 
 logger = logging.getLogger(__name__)
 
 _DEFAULT_MAX_TOKENS = 16  # OpenAI's own default
+
+#: The codes of a 503; the first kind that fits counts.
+_CODES: dict[type[EngineError], str] = {
+    QueueFull: "overloaded",
+    EngineFailed: "engine_failed",
+    EngineUnavailable: "unavailable",
+    EngineError: "engine_error",
+}
 
 
 class CompletionRequest(BaseModel):
@@ -130,18 +139,12 @@ class ApiError(Exception):
         kind: str = "invalid_request_error",
         param: str | None = None,
         code: str | None = None,
-        retry_after_s: int | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.body = ErrorResponse(
             error=ErrorDetails(message=message, type=kind, param=param, code=code)
         )
-        self.headers = None if retry_after_s is None else {"Retry-After": str(retry_after_s)}
-
-    def response(self) -> JSONResponse:
-        """The answer that says so."""
-        return JSONResponse(self.body.model_dump(), self.status, self.headers)
 
 
 class _OpenAIRoute(APIRoute):
@@ -156,7 +159,9 @@ class _OpenAIRoute(APIRoute):
             except ClientDisconnected:
                 raise  # nobody reads the answer; for the log it is what it is on every route
             except Exception as error:
-                return _told(error).response()
+                told = _told(error)
+                headers = headers_of(told.status, request, error)
+                return JSONResponse(told.body.model_dump(), told.status, headers)
 
         return handle
 
@@ -171,7 +176,14 @@ def completions_router(settings: Settings, extra_problems: Iterable[Problem] = (
     router = APIRouter(prefix="/v1", tags=["openai"], route_class=_OpenAIRoute)
     started = int(time.time())
 
-    @router.get("/models", summary="The models that can be asked for")
+    @router.get(
+        "/models",
+        summary="The models that can be asked for",
+        # Whoever looks here whether to send requests, as `miniserve.remote` does, must not be told
+        # yes when `/readyz` says no.
+        dependencies=[Depends(admitted_client)],
+        responses={503: _openai_error(503)},
+    )
     async def models() -> ModelList:
         return ModelList(data=[ModelCard(id=model, created=started)])
 
@@ -180,10 +192,7 @@ def completions_router(settings: Settings, extra_problems: Iterable[Problem] = (
         summary="Continue a prompt, as OpenAI's API does",
         responses={
             **problems.responses([INTERNAL, *extra_problems]),
-            **{
-                status: {"model": ErrorResponse, "description": HTTPStatus(status).phrase}
-                for status in (400, 404, 503, 504)
-            },
+            **{status: _openai_error(status) for status in (400, 404, 503, 504)},
             # Named so that FastAPI does not add a 422 of its own, which is never answered here.
             "4XX": {"model": ErrorResponse, "description": "Another fault of the request"},
         },
@@ -222,6 +231,11 @@ def completions_router(settings: Settings, extra_problems: Iterable[Problem] = (
     return router
 
 
+def _openai_error(status: int) -> dict[str, Any]:
+    """How the documentation describes a status of these routes."""
+    return {"model": ErrorResponse, "description": HTTPStatus(status).phrase}
+
+
 def _told(error: Exception) -> ApiError:
     """What an error is called over there."""
     match error:
@@ -252,14 +266,7 @@ def _engine_error(error: EngineError | RequestTimeout) -> ApiError:
     """What an engine's error is called over there."""
     if isinstance(error, PromptTooLong):
         return ApiError(400, str(error), code="context_length_exceeded")
-    if isinstance(error, QueueFull | EngineUnavailable):
-        return ApiError(
-            503,
-            str(error),
-            kind="server_error",
-            code="overloaded",
-            retry_after_s=error.retry_after_s,
-        )
     if isinstance(error, RequestTimeout):
         return ApiError(504, "The answer took too long.", kind="server_error", code="timeout")
-    return ApiError(503, str(error), kind="server_error", code="engine_error", retry_after_s=1)
+    code = next(code for kind, code in _CODES.items() if isinstance(error, kind))
+    return ApiError(503, str(error), kind="server_error", code=code)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-import math
 import threading
 import time
 from abc import abstractmethod
@@ -23,16 +22,17 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from miniserve.client import (
-    Completion,
     EngineClient,
+    EngineFailed,
     EngineState,
     EngineStatus,
     EngineUnavailable,
-    PromptTooLong,
     QueueFull,
     StepFailed,
     as_exception,
+    as_retry_after,
 )
+from miniserve.completion import Completion, PromptTooLong, check_max_tokens
 from miniserve.engine_core import (
     Abort,
     AddRequest,
@@ -69,7 +69,7 @@ class BatchingClient(EngineClient):
 
     Attributes:
         trace: the latest step records.
-        listeners: called on the event loop with each step record; for metrics and live figures.
+        listeners: called on the event loop with each step record, as it comes.
     """
 
     def __init__(
@@ -111,11 +111,13 @@ class BatchingClient(EngineClient):
         if len(self._in_flight) >= self.max_num_seqs + self.max_waiting:
             raise QueueFull(self._retry_after_s())
         token_ids = self._tokenizer.encode(prompt).ids
-        if not token_ids or max_tokens < 1:
-            raise ValueError("a request needs at least one prompt token and one token to make")
+        if not token_ids:
+            raise ValueError("a request needs at least one prompt token")
+        check_max_tokens(max_tokens)
         PromptTooLong.check(len(token_ids), max_tokens, self._max_model_len)
-        if request_id in self._in_flight:  # two clients may choose the same id
-            request_id = f"{request_id}#{next(self._suffixes)}"
+        asked = request_id
+        while request_id in self._in_flight:  # two clients may choose the same id
+            request_id = f"{asked}#{next(self._suffixes)}"
         future = asyncio.get_running_loop().create_future()
         now = time.perf_counter()
         if not self._in_flight:
@@ -155,7 +157,7 @@ class BatchingClient(EngineClient):
         max_waiting = changes.pop("max_waiting", self.max_waiting)
         if not max_waiting >= 0:
             raise ValueError(f"max_waiting = {max_waiting} is too small")
-        self._limits.check(changes)
+        self._limits.check(self._changes | changes)
         self.max_waiting = max_waiting
         self._changes.update(changes)
         if changes:
@@ -165,7 +167,7 @@ class BatchingClient(EngineClient):
     def status(self) -> EngineStatus:
         """See `EngineClient.status`; who runs is known as of the last steps that were delivered.
 
-        An engine that has work and shows no sign of life is told as failed until it moves again.
+        An engine that has work and shows no sign of life is reported as failed until it moves.
         """
         state, reason = self._state, self._reason
         still_s = time.perf_counter() - self._moved_at
@@ -173,8 +175,9 @@ class BatchingClient(EngineClient):
             state, reason = EngineState.FAILED, f"The engine has not moved for {still_s:.0f} s."
         num_running = min(self._num_running, len(self._in_flight))
         num_waiting = len(self._in_flight) - num_running
-        retry_after_s = self._unavailable().retry_after_s
-        return EngineStatus(state, reason, num_running, num_waiting, retry_after_s)
+        error = self._unavailable()
+        dead = isinstance(error, EngineFailed)
+        return EngineStatus(state, reason, num_running, num_waiting, error.retry_after_s, dead)
 
     def _set_state(self, state: EngineState, reason: str = "") -> None:
         self._state, self._reason = state, reason
@@ -211,12 +214,12 @@ class BatchingClient(EngineClient):
         self._finish_times.clear()
 
     def _retry_after_s(self) -> int:
-        """When those in flight will be through, at the throughput of late: 1 to 60 s."""
+        """When those in flight will be through, at the throughput of late."""
         times = self._finish_times
         if not times:
             return 1
         elapsed = time.perf_counter() - times[0]
-        return max(1, min(60, math.ceil(len(self._in_flight) * elapsed / len(times))))
+        return as_retry_after(len(self._in_flight) * elapsed / len(times))
 
 
 class Engine(BatchingClient):
@@ -250,7 +253,7 @@ class Engine(BatchingClient):
             raise self._unavailable()
         self._limits = self.core.limits
         if self._changes:
-            self._send(Configure(self._changes))
+            self._send(Configure(dict(self._changes)))  # the thread reads it while we may add
         self._set_state(EngineState.READY)
 
     async def stop(self) -> None:
@@ -262,6 +265,11 @@ class Engine(BatchingClient):
 
     def _send(self, command: Command) -> None:
         self._inbox.put(command)
+
+    def _unavailable(self) -> EngineUnavailable:
+        """A thread that has ended of itself is not started again, as a process is."""
+        failed = self._state is EngineState.FAILED
+        return EngineFailed(self._reason) if failed else super()._unavailable()
 
     def _run(
         self, inbox: Inbox, loop: asyncio.AbstractEventLoop, loaded: asyncio.Future[EngineCore]

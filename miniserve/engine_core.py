@@ -108,19 +108,20 @@ class StepResult(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """What `Configure` may change: numbers of the scheduler, and slots up to what the model has."""
+    """What `Configure` may change: settings as the scheduler was made with; the model's slots."""
 
-    settings: frozenset[str]
+    settings: dict[str, float]
     max_num_seqs: int | None
 
     def check(self, changes: dict[str, Any]) -> None:
-        """Raise `ValueError` for a change that the engine could not take, or would choke on."""
+        """Raise `ValueError` if the engine could not work with all these changes together."""
         for name, value in changes.items():
             if name not in self.settings:
                 known = ", ".join(sorted(self.settings))
                 raise ValueError(f"the scheduler has no setting {name!r}; it has {known}")
             counts = name.startswith("max_num_")
-            if not isinstance(value, int if counts else int | float) or not math.isfinite(value):
+            number = isinstance(value, int if counts else int | float)
+            if not number or isinstance(value, bool) or not math.isfinite(value):
                 raise ValueError(
                     f"{name} = {value!r} is no {'whole' if counts else 'finite'} number"
                 )
@@ -128,6 +129,9 @@ class Limits(NamedTuple):
                 raise ValueError(f"{name} = {value} is too small")
         if self.max_num_seqs is not None and changes.get("max_num_seqs", 1) > self.max_num_seqs:
             raise ValueError(f"the model has {self.max_num_seqs} slots")
+        then = self.settings | changes
+        if then.get("max_num_batched_tokens", math.inf) < then.get("max_num_seqs", 1):
+            raise ValueError("max_num_batched_tokens must be at least max_num_seqs")
 
 
 class Delivery(NamedTuple):
@@ -157,13 +161,16 @@ class EngineCore:
 
     @property
     def limits(self) -> Limits:
-        """What may be changed while the engine runs: every public number of the scheduler."""
-        names = {
-            name
+        """What may be changed while the engine runs: numbers of the scheduler named `max_…`.
+
+        Others are no settings: the end token, say, or what a policy counts.
+        """
+        settings = {
+            name: value
             for name, value in vars(self.scheduler).items()
-            if not name.startswith("_") and isinstance(value, int | float)
+            if name.startswith("max_") and isinstance(value, int | float)
         }
-        return Limits(frozenset(names), getattr(self.model, "max_num_seqs", None))
+        return Limits(settings, getattr(self.model, "max_num_seqs", None))
 
     def handle(self, command: Command) -> None:
         """Apply a command other than `Stop` between two steps."""
@@ -213,7 +220,10 @@ class EngineCore:
             output.num_tokens,
             [request.num_computed_tokens for request in output.requests],
         )
-        return [int(token) for token in next_ids]
+        made = [int(token) for token in next_ids]
+        if len(made) != len(output.requests):
+            raise ValueError(f"{len(made)} tokens for {len(output.requests)} requests")
+        return made
 
     def _fail(self, output: SchedulerOutput, error: Exception) -> list[RequestOutput]:
         """Abort every request of a failed step; their slots are freed with the next schedule."""

@@ -245,7 +245,7 @@ class _Child(asyncio.Protocol):
 
 
 async def _to_the_end(steps: Coroutine[Any, Any, T]) -> T:
-    """Await something short that must not be left half done: who cancels it waits for its end.
+    """Await something short that must not be left half done: whoever cancels it waits for its end.
 
     A supervisor may be cancelled more than once: by a `start` that is given up, then by `stop`.
     """

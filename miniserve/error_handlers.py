@@ -11,7 +11,8 @@ from fastapi.exceptions import RequestValidationError
 from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 
-from miniserve.client import EngineFailed, EngineUnavailable, PromptTooLong, QueueFull, StepFailed
+from miniserve.client import EngineFailed, EngineUnavailable, QueueFull, StepFailed
+from miniserve.completion import PromptTooLong
 from miniserve.problems import (
     CLIENT_GONE,
     ENGINE_FAILED,
@@ -84,13 +85,19 @@ def install(app: FastAPI) -> None:
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-async def _on_error(request: Request, error: Exception) -> ProblemResponse:
-    problem = next(PROBLEM_OF[kind] for kind in type(error).__mro__ if kind in PROBLEM_OF)
+def headers_of(status: int, request: Request, error: Exception) -> dict[str, str]:
+    """What an answer says beside its body: a 503, when to try again, and if on this connection."""
     headers = {}
-    if problem.status == 503:
+    if status == 503:
         headers["Retry-After"] = str(getattr(error, "retry_after_s", 1))
         if getattr(request.app.state, "lifecycle", None) and request.app.state.lifecycle.draining:
             headers["Connection"] = "close"  # soon nobody listens at its other end
+    return headers
+
+
+async def _on_error(request: Request, error: Exception) -> ProblemResponse:
+    problem = next(PROBLEM_OF[kind] for kind in type(error).__mro__ if kind in PROBLEM_OF)
+    headers = headers_of(problem.status, request, error)
     return problem.response("" if problem is INTERNAL else str(error), headers=headers)
 
 

@@ -14,15 +14,14 @@ from collections.abc import Callable
 from concurrent.futures import Future
 
 from miniserve.client import (
-    Completion,
     EngineClient,
-    EngineError,
     EngineState,
     EngineStatus,
     EngineUnavailable,
     StepFailed,
     as_exception,
 )
+from miniserve.completion import Completion, EngineError, check_max_tokens
 from miniserve.tutor import Tutor
 
 
@@ -75,8 +74,7 @@ class BlockingClient(EngineClient):
         """See `EngineClient.generate`; raises `TimeoutError` at the deadline."""
         if self._tutor is None:
             raise EngineUnavailable(self._status.reason)
-        if max_tokens < 1:
-            raise ValueError(f"max_tokens is {max_tokens}; it must be at least 1")
+        check_max_tokens(max_tokens)
         deadline = time.monotonic() + self._timeout_s
         try:
             completion = self._tutor.generate(

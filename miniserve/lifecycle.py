@@ -76,7 +76,7 @@ class Lifecycle:
         self._reason = ""
 
     async def _warm_up(self, client: EngineClient) -> Completion:
-        """Generate once; try again while the engine is away, loading or busy: that may pass."""
+        """Generate once; try again while the engine is away or busy: that may pass."""
         while True:
             try:
                 async with asyncio.timeout(self._settings.request_timeout_s):
@@ -85,6 +85,8 @@ class Lifecycle:
                         max_tokens=self._settings.max_tokens,
                         request_id="warm-up",
                     )
+            except EngineFailed:
+                raise
             except (EngineUnavailable, QueueFull, TimeoutError) as error:
                 why = str(error) or "It took too long."
                 logger.warning("The warm-up correction is tried again: %s", why)
@@ -125,7 +127,10 @@ class Lifecycle:
         if self.client is None:
             raise EngineUnavailable(self.reason)
         if self.reason:
-            raise EngineUnavailable(self.reason, self.client.status().retry_after_s)
+            status = self.client.status()
+            if status.dead and not self.draining:
+                raise EngineFailed(self.reason)
+            raise EngineUnavailable(self.reason, status.retry_after_s)
         return self.client
 
     @contextlib.contextmanager

@@ -21,13 +21,8 @@ from prometheus_client import (
     generate_latest,
 )
 
-from miniserve.client import (
-    ClientAround,
-    Completion,
-    EngineClient,
-    EngineState,
-    EngineStatus,
-)
+from miniserve.client import ClientAround, EngineClient, EngineState, EngineStatus
+from miniserve.completion import Completion
 
 _SECONDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 

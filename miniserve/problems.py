@@ -91,7 +91,7 @@ UNAVAILABLE = Problem(
 ENGINE_FAILED = Problem(
     "engine-failed",
     503,
-    "The engine could not be loaded",
+    "The engine has failed",
     "The engine could not be loaded. CheckpointError: tutor/model.safetensors: is missing",
 )
 QUEUE_FULL = Problem("queue-full", 503, "The queue is full", "The queue is full.")

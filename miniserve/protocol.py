@@ -43,7 +43,7 @@ HEAD_TIMEOUT_S = 10.0
 MAX_HEAD_BYTES = 32_768
 #: From so many requests without an answer on, a connection is not parsed any further.
 MAX_PIPELINED = 16
-#: Seconds in which nothing, or next to nothing, of an answer is taken.
+#: Seconds for a client to take what has been written of an answer.
 WRITE_TIMEOUT_S = 60.0
 
 #: After a refusal, what still comes is thrown away for so long: a client that is cut off while it
@@ -94,6 +94,8 @@ class BoundedConnection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for the first request no longer than uvicorn waits for the second."""
         super().connection_made(transport)
+        # By default 64 KiB may lie unread before `pause_writing` starts the timer: for ever, then.
+        transport.set_write_buffer_limits(0)
         self.flow = _Flow(transport)
         self._unparsed = bytearray()
         self._unanswered = deque()
@@ -195,7 +197,7 @@ class BoundedConnection(HttpToolsProtocol):
         self.flow.hold(bool(self._unparsed))
 
     def _should_upgrade(self) -> bool:
-        """Let uvicorn take no notice of a head with Upgrade: it is parsed once more without."""
+        """True: then uvicorn passes over a head with Upgrade, which is parsed once more without."""
         return True
 
     def _head_without_upgrade(self) -> bytes:

@@ -24,17 +24,21 @@ import httpx
 
 from miniserve.breaker import CircuitBreaker
 from miniserve.client import (
-    Completion,
     EngineClient,
-    EngineError,
     EngineState,
     EngineStatus,
     EngineUnavailable,
-    FinishReason,
-    PromptTooLong,
     QueueFull,
     StepFailed,
+    as_retry_after,
+)
+from miniserve.completion import (
+    Completion,
+    EngineError,
+    FinishReason,
+    PromptTooLong,
     Timing,
+    check_max_tokens,
 )
 
 logger = logging.getLogger(__name__)
@@ -109,6 +113,8 @@ class RemoteClient(EngineClient):
         while self._state is EngineState.FAILED:
             await asyncio.sleep(_WATCH_EVERY_S)
             await self._look()
+        if self._stopped:
+            raise EngineUnavailable(self._reason)
         self._watcher = asyncio.create_task(self._watch(), name="watch the engine")
 
     async def stop(self) -> None:
@@ -125,8 +131,7 @@ class RemoteClient(EngineClient):
         """See `EngineClient.generate`; a cancelled await closes its connection."""
         if self._stopped:
             raise EngineUnavailable(self._reason)
-        if max_tokens < 1:
-            raise ValueError(f"max_tokens is {max_tokens}; it must be at least 1")
+        check_max_tokens(max_tokens)
         if len(self._in_flight) >= self._max_in_flight:
             raise QueueFull(retry_after_s=1)
         self._breaker.check()
@@ -264,9 +269,9 @@ def _count(value: Any) -> int:
 
 
 def _retry_after_s(response: httpx.Response) -> int:
-    """The engine's own Retry-After in whole seconds, from 1 to 60; 1 if it names none."""
+    """What the engine's own Retry-After comes to; 1 if it names no number of seconds."""
     value = response.headers.get("retry-after", "")
-    return max(1, min(60, int(value[:9]))) if value.isdecimal() else 1
+    return as_retry_after(int(value[:9])) if value.isdecimal() else 1
 
 
 def _why(error: Exception) -> str:

@@ -32,8 +32,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
+from miniserve.completion import check_max_tokens
+
 #: Seconds that whoever drives a scheduler lets pass at least before asking it again, if there was
-#: nothing to compute: a policy that says "at once" shall not make it spin.
+#: nothing to compute: a policy that says "at once" must not make it spin.
 SHORTEST_WAIT_S = 1e-4
 
 
@@ -76,16 +78,19 @@ class Request:
     finish_time: float | None = None
 
     def __post_init__(self) -> None:
-        if not self.prompt_token_ids or self.max_tokens < 1:
-            raise ValueError("a request needs at least one prompt token and one token to make")
+        if not self.prompt_token_ids:
+            raise ValueError("a request needs at least one prompt token")
+        check_max_tokens(self.max_tokens)
         self.num_tokens = len(self.prompt_token_ids)
 
     def next_token_ids(self, count: int) -> Sequence[int]:
-        """Return the `count` tokens after those cached: of the prompt, or the last one written."""
+        """Return the `count` tokens after those cached, of the prompt and of what is written."""
         start, prompt = self.num_computed_tokens, len(self.prompt_token_ids)
-        if start < prompt:
-            return self.prompt_token_ids[start : start + count]
-        return self.output_token_ids[start - prompt : start - prompt + count]
+        end = start + count
+        if start >= prompt:
+            return self.output_token_ids[start - prompt : end - prompt]
+        read = self.prompt_token_ids[start:end]
+        return read if end <= prompt else [*read, *self.output_token_ids[: end - prompt]]
 
 
 @dataclass(slots=True)

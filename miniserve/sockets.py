@@ -9,6 +9,12 @@ import socket
 KEEP_ALIVE_S = 75
 
 
+def url_of(listener: socket.socket) -> str:
+    """Where an open listener is reached: `http://127.0.0.1:8000`, or `http://[::1]:8000`."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 def listen(host: str, port: int) -> socket.socket:
     """Open the listening socket; raises OSError if that cannot be.
 

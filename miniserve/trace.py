@@ -1,7 +1,7 @@
 """One record for each engine step: what ran in which slot, when, and for how long.
 
-The timeline, the engine's metrics and the step-cost fit are all drawn from these records; nothing
-is measured twice. A virtual-clock run leaves the same records, so every figure works on both.
+The timeline and the step-cost fit are both drawn from these records; nothing is measured twice. A
+virtual-clock run leaves the same records, so every figure works on both.
 """
 
 from __future__ import annotations

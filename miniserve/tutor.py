@@ -17,7 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from miniserve.completion import Completion, FinishReason, PromptTooLong, Timing
+from miniserve.completion import (
+    Completion,
+    FinishReason,
+    PromptTooLong,
+    Timing,
+    check_max_tokens,
+)
 from miniserve.model.checkpoint import Checkpoint, load_checkpoint
 from miniserve.model.llama import Llama
 
@@ -149,7 +155,9 @@ class Tutor:
 
         Raises:
             PromptTooLong: the prompt and `max_tokens` do not fit into the model's context.
+            ValueError: `max_tokens` is less than 1.
         """
+        check_max_tokens(max_tokens)
         stop = stop or _never
         prompt_token_ids = self._tokenizer.encode(prompt).ids
         PromptTooLong.check(len(prompt_token_ids), max_tokens, self.max_model_len)

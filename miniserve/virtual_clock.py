@@ -18,8 +18,8 @@ OnRequest = Callable[[Request], None]
 #: Tokens that nobody looks at; a slice of it is quicker than a list made for each step.
 _TOKENS = [-1] * 4096
 
-#: In a row, before a run is given up.
-_MOST_IDLE = 1_000
+#: Idle turns in a row after which a run is given up.
+MOST_IDLE = 1_000
 
 
 @dataclass(slots=True)
@@ -54,7 +54,7 @@ def run(
     when they end.
 
     Args:
-        scheduler: whose end token no step makes: any but -1, which all of them "write" here.
+        scheduler: its end token must not be -1, the token that every step writes here.
         arrivals: in order of `arrival_time` (seconds); only the length of a prompt matters, so
             `range(13)` will do for one of 13 tokens.
         max_in_flight: a request that would be one too many is shed, as `QueueFull` does.
@@ -64,7 +64,7 @@ def run(
 
     Raises:
         RuntimeError: the scheduler leaves requests waiting, and says neither what to compute nor
-            when to ask again, or says "later" a thousand times in a row.
+            when to ask again, or says "later" a thousand times in a row while nobody comes.
     """
     totals = Totals()
     now, in_flight, idle = 0.0, 0, 0
@@ -73,7 +73,7 @@ def run(
 
     def take_in(until: float) -> None:
         """Add or shed what arrives up to a moment."""
-        nonlocal following, in_flight
+        nonlocal following, in_flight, idle
         while following is not None and following.arrival_time <= until:
             if max_in_flight is None or in_flight < max_in_flight:
                 scheduler.add_request(following)
@@ -81,6 +81,7 @@ def run(
             elif on_shed is not None:
                 on_shed(following)
             following = next(coming, None)
+            idle = 0
 
     while following is not None or in_flight:
         take_in(now)
@@ -91,7 +92,7 @@ def run(
             if following is not None:
                 moments.append(following.arrival_time)
             idle += 1
-            if in_flight and (not moments or idle > _MOST_IDLE):
+            if in_flight and (not moments or idle > MOST_IDLE):
                 raise RuntimeError("the scheduler computes nothing although requests wait")
             if moments:  # who asks to be called again at once does not stop the clock
                 moment = min(moments)
@@ -106,7 +107,7 @@ def run(
             on_step(StepRecord(totals.steps, now, duration, entries, running, waiting))
         now += duration
         take_in(now)  # who comes during a step meets all that it holds, as at a live server
-        finished = scheduler.update(output, _tokens(batch), now)
+        finished = scheduler.update(output, unread_tokens(batch), now)
         in_flight -= len(finished)
         totals.steps += 1
         totals.busy_s += duration
@@ -119,5 +120,6 @@ def run(
     return totals
 
 
-def _tokens(count: int) -> list[int]:
+def unread_tokens(count: int) -> list[int]:
+    """What a step without a model writes: -1 in each of `count` rows."""
     return _TOKENS[:count] if count <= len(_TOKENS) else [-1] * count

@@ -17,16 +17,16 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from miniserve.client import (
-    Completion,
     EngineClient,
-    EngineError,
     EngineState,
     EngineStatus,
     EngineUnavailable,
     QueueFull,
     StepFailed,
     as_exception,
+    as_retry_after,
 )
+from miniserve.completion import Completion, EngineError, check_max_tokens
 from miniserve.tutor import Tutor
 
 _STOP_TIMEOUT_S = 5.0
@@ -63,6 +63,8 @@ class WorkerClient(EngineClient):
 
     async def start(self) -> None:
         """Start the worker and wait until it has loaded the model; raises what loading raised."""
+        if self._thread is not None and self._thread.is_alive():
+            raise RuntimeError("the worker runs already")
         loop = asyncio.get_running_loop()
         loaded: asyncio.Future[None] = loop.create_future()
         self._state, self._reason = EngineState.STARTING, "The model is being loaded."
@@ -73,6 +75,9 @@ class WorkerClient(EngineClient):
         self._thread.start()
         try:
             await loaded
+        except asyncio.CancelledError:
+            self._jobs.put(None)
+            raise
         except Exception as error:
             self._state, self._reason = EngineState.FAILED, f"The model did not load: {error}"
             raise
@@ -98,8 +103,7 @@ class WorkerClient(EngineClient):
             raise EngineUnavailable(self._reason)
         if len(self._in_flight) >= 1 + self.max_waiting:
             raise QueueFull(self._retry_after_s())
-        if max_tokens < 1:
-            raise ValueError(f"max_tokens is {max_tokens}; it must be at least 1")
+        check_max_tokens(max_tokens)
         job = _Job(prompt, max_tokens, asyncio.get_running_loop().create_future())
         self._in_flight.add(job)
         try:
@@ -121,9 +125,9 @@ class WorkerClient(EngineClient):
         )
 
     def _retry_after_s(self) -> int:
-        """When the queue will be empty, at the worker's pace of late; at least 1 s, at most 60."""
+        """When the queue will be empty, at the worker's pace of late."""
         pace = sum(self._service_times) / max(1, len(self._service_times))
-        return max(1, min(60, round(pace * len(self._in_flight))))
+        return as_retry_after(pace * len(self._in_flight))
 
     def _run(
         self,

@@ -11,14 +11,8 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
-from miniserve.client import (
-    Completion,
-    EngineClient,
-    EngineState,
-    EngineStatus,
-    FinishReason,
-    Timing,
-)
+from miniserve.client import EngineClient, EngineState, EngineStatus
+from miniserve.completion import Completion, FinishReason, Timing
 
 ANSWER = "He went to school.\nThe past tense of 'go' is the irregular form 'went'."
 TIMING = Timing(queue_s=0.001, prefill_s=0.002, decode_s=0.0345)
@@ -40,11 +34,11 @@ def completion(text: str = ANSWER, finish_reason: FinishReason = "stop") -> Comp
     return Completion(text, finish_reason, 9, 31, TIMING)
 
 
-async def until(condition: Callable[[], object], timeout_s: float = 10.0) -> None:
+async def until(condition: Callable[[], object], timeout_s: float = 60.0) -> None:
     """Wait until the condition holds; `TimeoutError` if it does not come to that."""
     async with asyncio.timeout(timeout_s):
         while not condition():  # noqa: ASYNC110 (what tests wait for has no event)
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(0.005)
 
 
 class FakeClient(EngineClient):

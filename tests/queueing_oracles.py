@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from miniserve.queueing import erlang_c
+
 
 def batch_service_mean(rate: float, alpha: float, fixed: float, size: int = 400) -> float:
     """The mean sojourn where a free server takes all that wait, from the chain of batch sizes.
@@ -31,3 +33,8 @@ def lindley(arrivals: list[float], services: list[float]) -> list[float]:
     for i in range(1, len(arrivals)):
         waits.append(max(0.0, waits[-1] + services[i - 1] - (arrivals[i] - arrivals[i - 1])))
     return waits
+
+
+def mmc_wait(rate: float, service: float, servers: int) -> float:
+    """The mean wait in an M/M/c queue: C / (cμ−λ), with C from Erlang's formula."""
+    return erlang_c(rate, service, servers) / (servers / service - rate)

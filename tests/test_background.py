@@ -79,6 +79,17 @@ def test_two_starts_are_one() -> None:
         assert server.url == url
 
 
+@pytest.mark.parametrize(("host", "begin"), [("127.0.0.1", "127.0.0.1"), ("::1", "[::1]")])
+def test_its_url_can_be_asked(host: str, begin: str) -> None:
+    try:
+        server = BackgroundServer(fake_app(), host=host).start()
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with server:
+        assert server.url.startswith(f"http://{begin}:")
+        assert httpx.get(f"{server.url}/healthz").status_code == 200
+
+
 def test_small_answers_do_not_wait_for_nagle() -> None:
     seen: list[int] = []
 

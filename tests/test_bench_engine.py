@@ -28,6 +28,7 @@ from miniserve.bench import (
     open_loop,
     report,
     scheduling,
+    step_cost,
 )
 from miniserve.bench.direct import run_direct
 from miniserve.bench.open_loop_tables import Added, Run, tables
@@ -37,7 +38,10 @@ from miniserve.bench.tables import Spread, Table, heading, markdown, text
 from miniserve.client import QueueFull
 from miniserve.latency import LatencyRecord, Summary, summary
 from miniserve.loadtest import LoadResult, Trace
+from miniserve.paths import STANDARD_LOAD
 from miniserve.scheduler import ContinuousScheduler, Request, SchedulerOutput
+from miniserve.settings import Mode, Settings
+from miniserve.simulator.prediction import lengths_of_trace
 from tests.engine_fakes import OpenFakeCore
 from tests.fakes import FakeClient
 
@@ -45,8 +49,9 @@ from tests.fakes import FakeClient
 
 
 def test_a_spread_knows_what_it_lies_between() -> None:
-    assert Spread.of([3.0, None, 1.0, 2.5], 1e3) == Spread(2500.0, 1000.0, 3000.0)
-    assert Spread.of([None]) is None
+    assert Spread.of([3.0, 1.0, 2.5], 1e3) == Spread(2500.0, 1000.0, 3000.0)
+    assert Spread.of_known([3.0, None, 1.0, 2.5]) == Spread(2.5, 1.0, 3.0)
+    assert Spread.of_known([None]) is None
     assert Spread.quartiles([1.0, 2.0, 3.0, 4.0, 5.0], 2.0) == Spread(6.0, 4.0, 8.0)
 
 
@@ -202,6 +207,17 @@ def test_an_open_loop_straight_to_the_engine(error: Exception | None, ok: bool) 
     assert all(record.lag >= 0 and record.service >= 0 for record in result.records)
     assert {record.ok for record in result.records} == {ok}
     assert result.summary().errors == ({} if ok else {"QueueFull": 3})
+
+
+def test_a_step_cost_comes_from_all_requests_at_each_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(step_cost, "RATES", (400.0, 800.0))
+    settings = Settings(mode=Mode.CONTINUOUS, max_num_seqs=4, max_waiting=30)
+    whole = Trace.load(STANDARD_LOAD)
+    steps = asyncio.run(step_cost.record(settings, whole, 12))
+    assert len(lengths_of_trace(steps)) == 24
+    few = Settings(mode=Mode.CONTINUOUS, max_num_seqs=1, max_waiting=0)
+    with pytest.raises(RuntimeError, match="QueueFull"):
+        asyncio.run(step_cost.record(few, whole, 12))
 
 
 def test_a_sum_is_read_from_the_metrics() -> None:

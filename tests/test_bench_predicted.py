@@ -18,7 +18,6 @@ from miniserve.bench.recorded import (
     to_json,
 )
 from miniserve.bench.size import QUICK, Size
-from miniserve.bench.standard import cut
 from miniserve.latency import LatencyRecord
 from miniserve.loadtest import LoadResult, Trace
 from miniserve.settings import Mode, Settings
@@ -111,8 +110,8 @@ def test_a_recorded_server_is_the_whole_server_and_tells_its_steps() -> None:
 
 def test_a_stretch_has_a_clock_of_its_own() -> None:
     trace = Trace(np.array([0.5, 1.0, 3.0, 3.5]), ("a", "b", "c", "d"))
-    assert cut(trace, 0, 2).offsets.tolist() == [0.5, 1.0]
-    part = cut(trace, 2, 2)
+    assert trace.cut(0, 2).offsets.tolist() == [0.5, 1.0]
+    part = trace.cut(2, 2)
     assert part.offsets.tolist() == [2.0, 2.5]
     assert part.sentences == ("c", "d")
 
@@ -209,7 +208,7 @@ def test_the_table_has_a_row_for_each_mode_and_load(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(predicted, "predict", said)
     (table,) = measure(Size(shares=(0.5, 0.8)))
     assert [policy.mode for policy in calls] == list(Mode)
-    assert [policy.max_num_seqs for policy in calls] == [1, 1, 16, 16]
+    assert [policy.slots for policy in calls] == [1, 1, 16, 16]
     assert [(row["mode"], row["load"]) for row in table.rows] == [
         (mode.value, load) for mode in Mode for load in ("50%", "80%")
     ]

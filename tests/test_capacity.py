@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from miniserve.capacity import (
+    Plan,
     Slo,
     SloUnreachable,
     best_batch,
@@ -30,7 +31,6 @@ from miniserve.simulator.published import (
     LLAMA2_7B_A100,
     LLAMA2_7B_A100_LONG,
     gain_against_spread,
-    orca_lengths,
     sweep,
     sweep_bounds,
 )
@@ -141,6 +141,11 @@ def test_retry_after_is_when_the_queue_has_been_worked_off() -> None:
 # ---- whole plans -------------------------------------------------------------------------------
 
 
+def how_of(made: Plan, what: str) -> str:
+    [found] = [step.how for step in made.steps if step.what == what]
+    return found
+
+
 def test_a_plan_keeps_its_word() -> None:
     made = plan(LENGTHS, COST, SLO, batch_sizes=(4, 8, 16, 32), n=2000)
     assert [one.policy.mode for one in made.modes] == [Mode.ASYNC, Mode.STATIC, Mode.CONTINUOUS]
@@ -153,8 +158,10 @@ def test_a_plan_keeps_its_word() -> None:
     for result in (usual, full):  # another seed than the plan's
         assert result.samples.quantile(0.95) < 1.1 * SLO.latency_s
     steps = {step.what: step.value for step in made.steps}
-    assert steps["queue bound, tried out"] == made.policy.max_waiting
-    assert steps["queue bound, tried out"] <= steps["queue bound, predicted"]
+    assert steps["queue bound"] == made.policy.max_waiting
+    assert steps["queue bound"] <= steps["queue bound, predicted"]
+    assert steps["refused then"] > 0
+    assert how_of(made, "queue bound") == "simulated at 1.5 × capacity"
     assert steps["Retry-After"] == made.retry_after_s
     assert steps["p95 when overloaded"] <= 1e3 * SLO.latency_s
     mean = steps["in flight at that rate"] / made.rate_rps
@@ -232,8 +239,16 @@ def test_no_longer_queue_is_planned_than_a_server_takes() -> None:
     assert Settings(max_waiting=LONGEST_QUEUE).max_waiting == LONGEST_QUEUE
     with pytest.raises(ValueError, match="max_waiting"):
         Settings(max_waiting=LONGEST_QUEUE + 1)
-    [tried] = [step for step in made.steps if step.what == "queue bound, tried out"]
-    assert tried.how == "the longest that serve takes"
+    assert how_of(made, "queue bound").startswith("the longest that serve takes; not tried out")
+
+
+def test_a_bound_that_no_trial_has_filled_is_not_said_to_be_tried_out() -> None:
+    made = plan(LENGTHS, COST, Slo(4.0), batch_sizes=(16,), n=300)
+    steps = {step.what: step.value for step in made.steps}
+    assert steps["queue bound"] == steps["queue bound, predicted"] > 300
+    assert how_of(made, "queue bound") == "not tried out: 300 requests do not fill it"
+    assert steps["refused then"] == 0
+    assert how_of(made, "refused then") == "simulated; the queue was never full"
 
 
 def test_the_standard_machine_and_lengths_are_there() -> None:
@@ -281,8 +296,8 @@ def test_a_longer_queue_refuses_less_and_waits_longer() -> None:
 
 
 def test_orca_in_shape_continuous_answers_sooner_at_every_load() -> None:
-    lengths = orca_lengths()
-    assert lengths.output_quantile(1.0) == 128
+    # U(32, 512) and U(1, 128), as in the paper; the prompts thinned to every 16th.
+    lengths = Lengths({(p, n): 1 for p in range(32, 513, 16) for n in range(1, 129)})
     modes = (Mode.STATIC, Mode.CONTINUOUS)
     policies = [Policy(mode, 16, max_num_batched_tokens=2048) for mode in modes]
     capacity = policies[0].capacity(lengths, LLAMA2_7B_A100)

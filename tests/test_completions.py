@@ -9,7 +9,15 @@ import pytest
 
 from miniserve.app import create_app
 from miniserve.background import BackgroundServer
-from miniserve.client import EngineUnavailable, PromptTooLong, QueueFull, StepFailed
+from miniserve.client import (
+    EngineFailed,
+    EngineState,
+    EngineStatus,
+    EngineUnavailable,
+    QueueFull,
+    StepFailed,
+)
+from miniserve.completion import PromptTooLong
 from miniserve.completions import CompletionRequest, completions_router
 from miniserve.settings import Settings
 from tests.asgi import DISCONNECT, call, chunk, scope_for
@@ -44,6 +52,26 @@ async def test_models_lists_the_one_model() -> None:
     async with service(FakeClient()) as client:
         answer = (await client.get("/v1/models")).json()
     assert [entry["id"] for entry in answer["data"]] == ["tutor"]
+
+
+async def test_models_are_not_told_while_requests_would_be_refused() -> None:
+    fake = FakeClient()
+    async with service(fake) as client:
+        fake.state = EngineStatus(EngineState.STARTING, "It is being restarted.", retry_after_s=7)
+        answer = await client.get("/v1/models")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "7")
+    assert answer.json()["error"]["message"] == "It is being restarted."
+
+
+async def test_a_refusal_while_draining_closes_its_connection() -> None:
+    settings = Settings()
+    app = create_app(lambda _: FakeClient(), settings, routers=[completions_router(settings)])
+    async with running(app) as client:
+        assert "connection" not in (await client.post("/v1/completions", json=BODY)).headers
+        app.state.lifecycle.drain()
+        answer = await client.post("/v1/completions", json=BODY)
+    assert (answer.status_code, answer.headers["connection"]) == (503, "close")
+    assert answer.json()["error"]["code"] == "unavailable"
 
 
 @pytest.mark.parametrize(
@@ -88,7 +116,8 @@ async def test_what_is_not_offered_is_said_in_openais_words(
     [
         (PromptTooLong("too long"), 400, "context_length_exceeded", None),
         (QueueFull(7), 503, "overloaded", "7"),
-        (EngineUnavailable("gone", 3), 503, "overloaded", "3"),
+        (EngineUnavailable("gone", 3), 503, "unavailable", "3"),
+        (EngineFailed("It will never load."), 503, "engine_failed", "60"),
         (StepFailed("broken"), 503, "engine_error", "1"),
     ],
 )

@@ -12,20 +12,14 @@ from typing import Any
 import pytest
 
 from miniserve import engine as engine_module
-from miniserve.client import (
-    Completion,
-    EngineState,
-    EngineUnavailable,
-    PromptTooLong,
-    QueueFull,
-    StepFailed,
-    Timing,
-)
+from miniserve.client import EngineFailed, EngineState, EngineUnavailable, QueueFull, StepFailed
+from miniserve.completion import Completion, PromptTooLong, Timing
 from miniserve.engine import Engine
 from miniserve.engine_core import (
     Abort,
     AddRequest,
     Command,
+    Configure,
     Delivery,
     EngineCore,
     RequestOutput,
@@ -41,6 +35,7 @@ from tests.engine_fakes import (
     expected_text,
     make_tokenizer,
 )
+from tests.fakes import until
 
 pytestmark = pytest.mark.anyio
 
@@ -89,12 +84,6 @@ def ask(
     )
 
 
-async def until(condition: Any) -> None:
-    async with asyncio.timeout(30):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.001)
-
-
 async def cancel(task: asyncio.Task[Any]) -> None:
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
@@ -135,6 +124,14 @@ async def test_the_same_id_twice_at_once_is_two_requests() -> None:
         first, second = ask(engine, "w3 w4"), ask(engine, "w9 w9")
         assert (await first).text == expected_text("w3 w4", 50)
         assert (await second).text == expected_text("w9 w9", 50)
+
+
+async def test_an_id_that_a_second_request_was_given_may_be_somebodys_too() -> None:
+    async with running() as engine:
+        asked = {"w3 w4": "a", "w5 w6": "a#1", "w9 w9": "a", "w7 w8": "a"}
+        tasks = {prompt: ask(engine, prompt, 50, name) for prompt, name in asked.items()}
+        for prompt, task in tasks.items():
+            assert (await task).text == expected_text(prompt, 50)
 
 
 async def test_an_id_used_again_after_a_cancellation_never_gets_the_old_answer() -> None:
@@ -179,7 +176,7 @@ async def test_a_prompt_that_does_not_fit_is_refused_and_costs_nothing() -> None
             await ask(engine, "w3 " * 100, max_tokens=101)
         with pytest.raises(ValueError, match="at least one"):
             await ask(engine, "")
-        with pytest.raises(ValueError, match="at least one"):
+        with pytest.raises(ValueError, match="max_tokens is 0"):
             await ask(engine, max_tokens=0)
         assert (await ask(engine, "w3 " * 100, max_tokens=100)).num_prompt_tokens == 100
         assert sum(sum(step) for step in model_of(engine).steps) <= 200
@@ -263,7 +260,7 @@ async def test_an_engine_that_has_work_and_does_not_move_is_not_ready(
         now += 14.0
         assert engine.status().state is EngineState.READY
         now += 2.0
-        assert engine.status().state is EngineState.FAILED
+        assert (engine.status().state, engine.status().dead) == (EngineState.FAILED, False)
         assert engine.status().reason == "The engine has not moved for 16 s."
         model_of(engine).gate.set()
         await held
@@ -341,12 +338,12 @@ async def test_a_scheduler_that_raises_ends_the_engine_and_every_wait(
             for index, prompt in enumerate([BAD_POLICY, "w3 w4", "w5 w6"])
         ]
         results = await asyncio.gather(*tasks, return_exceptions=True)
-        assert [type(result) for result in results] == [EngineUnavailable] * 3
+        assert [type(result) for result in results] == [EngineFailed] * 3
         status = engine.status()
-        assert status.state is EngineState.FAILED
+        assert (status.state, status.dead) == (EngineState.FAILED, True)
         assert status.reason == "The engine has died: LookupError: no policy for this one"
         assert (status.num_running, status.num_waiting) == (0, 0)
-        with pytest.raises(EngineUnavailable, match="no policy for this one"):
+        with pytest.raises(EngineFailed, match="no policy for this one"):
             await ask(engine)
         assert "Traceback" in caplog.text
     assert engine.status().state is EngineState.STOPPED
@@ -491,6 +488,7 @@ async def test_an_engine_that_died_can_be_started_again() -> None:
         await ask(engine, BAD_POLICY)
     await until(lambda: engine._thread is not None and not engine._thread.is_alive())
     await engine.start()
+    assert not engine.status().dead
     assert (await ask(engine, "w3 w4")).text == expected_text("w3 w4", 50)
     await engine.stop()
 
@@ -536,6 +534,29 @@ async def test_what_was_configured_outlives_a_restart() -> None:
         await ask(engine)
         assert engine.core is not None
         assert vars(engine.core.scheduler)["max_num_seqs"] == engine.max_num_seqs == 2
+
+
+async def test_what_a_restarted_engine_is_told_does_not_change_on_its_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with running(max_num_seqs=4) as engine:
+        engine.configure(max_num_seqs=2)
+        await engine.stop()
+        sent: list[Command] = []
+        monkeypatch.setattr(engine, "_send", sent.append)
+        await engine.start()
+        engine.configure(max_num_batched_tokens=8)
+        assert sent == [Configure({"max_num_seqs": 2}), Configure({"max_num_batched_tokens": 8})]
+
+
+async def test_configure_keeps_the_budget_above_the_slots_step_by_step() -> None:
+    async with running(max_num_seqs=2) as engine:
+        engine.configure(max_num_seqs=4)
+        with pytest.raises(ValueError, match="at least max_num_seqs"):
+            engine.configure(max_num_batched_tokens=3)
+        engine.configure(max_num_batched_tokens=3, max_num_seqs=3)
+        with pytest.raises(ValueError, match="at least max_num_seqs"):
+            engine.configure(max_num_seqs=4)
 
 
 async def test_configure_changes_the_queue_bound_too() -> None:

@@ -44,6 +44,13 @@ class FailingModel:
         pass
 
 
+class SilentModel(FailingModel):
+    """A model that makes nothing."""
+
+    def step(self, *_: object) -> list[int]:
+        return []
+
+
 def make_core(max_num_seqs: int = 2) -> EngineCore:
     return EngineCore(FakeModel(8), ContinuousScheduler(max_num_seqs, EOS), TickingClock())
 
@@ -124,6 +131,18 @@ def test_a_step_that_raises_costs_its_own_requests_only(caplog: pytest.LogCaptur
     assert output.token_ids == [next_token([9, 7])]
 
 
+def test_a_model_that_makes_too_few_tokens_has_failed_in_this_step_only() -> None:
+    core = make_core()
+    core.handle(AddRequest("a", [9, 9], max_tokens=9, arrival_time=0.0))
+    working, core.model = core.model, SilentModel()
+    (failed,) = core.step().outputs
+    assert (failed.request_id, failed.error) == ("a", "ValueError: 0 tokens for 1 requests")
+    core.model = working
+    core.handle(AddRequest("b", [9, 7], max_tokens=1, arrival_time=0.0))
+    (output,) = core.step().outputs
+    assert (output.request_id, output.error) == ("b", "")
+
+
 def test_a_step_that_raises_costs_nobody_who_took_over_an_id() -> None:
     core = EngineCore(FakeModel(8), StaticScheduler(2, EOS, max_wait_s=0.0), TickingClock())
     core.handle(AddRequest("a", [9, 9], max_tokens=1, arrival_time=0.0))
@@ -173,35 +192,41 @@ def test_configure_changes_the_scheduler() -> None:
     assert (core.scheduler.max_num_seqs, core.scheduler.max_num_batched_tokens) == (5, 7)
 
 
-def test_limits_are_the_numbers_of_the_scheduler_and_the_slots_of_the_model() -> None:
+def test_limits_are_the_settings_of_the_scheduler_and_the_slots_of_the_model() -> None:
     limits = make_core().limits
-    assert limits.settings == {"max_num_seqs", "max_num_batched_tokens", "eos_token_id"}
-    assert limits.max_num_seqs == 8
-    limits.check({"max_num_seqs": 8, "max_num_batched_tokens": 1})
-    Limits(frozenset({"max_wait_s"}), None).check({"max_wait_s": 0})
+    assert limits == Limits({"max_num_seqs": 2, "max_num_batched_tokens": 256}, 8)
+    limits.check({"max_num_seqs": 8, "max_num_batched_tokens": 8})
+    Limits({"max_wait_s": 0.1}, None).check({"max_wait_s": 0})
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"max_num_seq": 4}, "no setting 'max_num_seq'; it has eos_token_id, max_num_batched"),
+        ({"max_num_seq": 4}, "no setting 'max_num_seq'; it has max_num_batched_tokens, max_num_s"),
+        ({"eos_token_id": 5}, "no setting"),
         ({"running": 4}, "no setting"),
         ({"_num_slots": 4}, "no setting"),
         ({"max_num_seqs": 0}, "too small"),
         ({"max_num_batched_tokens": float("nan")}, "no whole number"),
         ({"max_num_batched_tokens": 2.5}, "no whole number"),
         ({"max_num_seqs": "4"}, "'4' is no whole number"),
-        ({"eos_token_id": math.inf}, "no finite number"),
-        ({"eos_token_id": None}, "no finite number"),
-        ({"eos_token_id": -1}, "too small"),
+        ({"max_num_seqs": True}, "no whole number"),
+        ({"max_wait_s": math.inf}, "no finite number"),
+        ({"max_wait_s": None}, "no finite number"),
+        ({"max_wait_s": -1}, "too small"),
         ({"max_num_seqs": 9}, "8 slots"),
+        ({"max_num_batched_tokens": 1}, "at least max_num_seqs"),
+        ({"max_num_seqs": 8, "max_num_batched_tokens": 7}, "at least max_num_seqs"),
     ],
 )
 def test_limits_refuse_what_the_engine_would_choke_on(
     changes: dict[str, object], message: str
 ) -> None:
+    limits = make_core().limits
+    if "max_wait_s" in changes:
+        limits = EngineCore(FakeModel(8), StaticScheduler(2, EOS)).limits
     with pytest.raises(ValueError, match=message):
-        make_core().limits.check(changes)
+        limits.check(changes)
 
 
 # --- the loop -------------------------------------------------------------------------------------

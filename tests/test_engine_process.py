@@ -19,13 +19,8 @@ import pytest
 import uvloop
 
 from miniserve import engine_process
-from miniserve.client import (
-    Completion,
-    EngineState,
-    EngineUnavailable,
-    QueueFull,
-    StepFailed,
-)
+from miniserve.client import EngineState, EngineUnavailable, QueueFull, StepFailed
+from miniserve.completion import Completion
 from miniserve.engine_core import EngineCore
 from miniserve.engine_process import EngineProcess
 from miniserve.trace import StepRecord
@@ -40,6 +35,7 @@ from tests.engine_fakes import (
     expected_text,
     make_tokenizer,
 )
+from tests.fakes import until
 
 pytestmark = pytest.mark.anyio
 
@@ -119,12 +115,6 @@ def ask(
     return asyncio.create_task(
         engine.generate(prompt, max_tokens=max_tokens, request_id=request_id)
     )
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(60):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.005)
 
 
 async def until_ready(engine: EngineProcess) -> None:

@@ -54,8 +54,9 @@ def is_module(name: str) -> bool:
     return (PACKAGE / f"{name}.py").is_file()
 
 
+#: All but the two of the package itself, which stand on no floor.
 FILES = sorted(
-    path for path in PACKAGE.rglob("*.py") if path.name not in ("__init__.py", "__main__.py")
+    path for path in PACKAGE.rglob("*.py") if top_name(path) not in ("__init__", "__main__")
 )
 
 

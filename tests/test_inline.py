@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from miniserve.client import EngineState, EngineUnavailable, PromptTooLong, StepFailed
-from miniserve.completion import Completion
+from miniserve.client import EngineState, EngineUnavailable, StepFailed
+from miniserve.completion import Completion, PromptTooLong
 from miniserve.inline import BlockingClient
 from tests.fakes import TIMING, completion, held_load
 

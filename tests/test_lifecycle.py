@@ -118,6 +118,38 @@ async def test_it_is_not_ready_while_its_engine_is_not() -> None:
         lifecycle.ready_client()
 
 
+async def test_an_engine_that_has_died_is_told_as_failed_for_good(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    client = FakeClient()
+    lifecycle = Lifecycle(lambda _: client, Settings())
+    async with lifecycle:
+        await until(lambda: not lifecycle.reason)
+        client.state = EngineStatus(EngineState.FAILED, "The engine has died.", dead=True)
+        with pytest.raises(EngineFailed, match="has died"):
+            lifecycle.ready_client()
+        lifecycle.drain()
+        with pytest.raises(EngineUnavailable, match="shutting down"):
+            lifecycle.ready_client()
+
+
+async def test_an_engine_that_dies_in_its_warm_up_is_not_asked_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    client = FakeClient()
+
+    async def dying(prompt: str, *, max_tokens: int, request_id: str) -> Completion:
+        raise EngineFailed("The engine has died.")
+
+    client.generate = dying  # type: ignore[method-assign]
+    lifecycle = Lifecycle(lambda _: client, Settings())
+    async with lifecycle:
+        await until(lambda: "could not be loaded" in lifecycle.reason)
+        with pytest.raises(EngineFailed, match="has died"):
+            lifecycle.ready_client()
+    assert "tried again" not in caplog.text
+
+
 async def test_draining_lets_nobody_in_even_when_loading_ends_afterwards() -> None:
     client = FakeClient()
     client.loading.clear()

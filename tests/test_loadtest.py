@@ -353,6 +353,7 @@ def test_users_do_not_wait_for_each_other(puppet: Puppet) -> None:
 
 def test_one_user_waits_for_each_answer_and_thinks(puppet: Puppet) -> None:
     result = asyncio.run(run_closed_loop(puppet.url, SENTENCES, 1, n=5, think_s=0.02))
+    assert len(result.records) == 5
     for before, after in zip(result.records, result.records[1:], strict=False):
         assert before.done is not None
         assert after.intended >= before.done + 0.02

@@ -8,14 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from miniserve import error_handlers, problems
-from miniserve.client import (
-    EngineError,
-    EngineFailed,
-    EngineUnavailable,
-    PromptTooLong,
-    QueueFull,
-    StepFailed,
-)
+from miniserve.client import EngineFailed, EngineUnavailable, QueueFull, StepFailed
+from miniserve.completion import EngineError, PromptTooLong
 from miniserve.error_handlers import ClientDisconnected, RequestTimeout
 from miniserve.schemas import CorrectionRequest
 from miniserve.tutor import AnswerError

@@ -390,3 +390,18 @@ def test_who_does_not_read_is_cut_off() -> None:
         return b"cut"
 
     assert talk(script) == b"cut"
+
+
+def test_who_leaves_only_a_little_unread_is_cut_off_too() -> None:
+    async def script(both: Talk) -> bytes:
+        both.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        await until(lambda: both.server.connections)
+        [connection] = both.server.connections
+        while not (unread := connection.transport.get_write_buffer_size()):
+            both.writer.write((HEAD % (b"a" * 1_000)) * 10)  # until the system's buffers are full
+            await asyncio.sleep(0.001)
+        assert unread < 1 << 16  # what asyncio takes for much
+        await until(lambda: not both.server.connections)
+        return b"cut"
+
+    assert talk(script) == b"cut"

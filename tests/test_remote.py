@@ -8,13 +8,8 @@ import httpx
 import pytest
 
 from miniserve.breaker import CircuitBreaker
-from miniserve.client import (
-    EngineState,
-    EngineUnavailable,
-    PromptTooLong,
-    QueueFull,
-    StepFailed,
-)
+from miniserve.client import EngineState, EngineUnavailable, QueueFull, StepFailed
+from miniserve.completion import PromptTooLong
 from miniserve.remote import RemoteClient
 from tests import recorded_engines as recorded
 from tests.fakes import until
@@ -355,6 +350,20 @@ async def test_start_waits_for_an_engine_that_comes_later(
     await asyncio.wait_for(starting, timeout=10)
     assert late.status().state is EngineState.READY
     await late.stop()
+
+
+async def test_stopped_while_it_starts_it_watches_nobody(
+    upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("miniserve.remote._WATCH_EVERY_S", 0.01)
+    upstream.models = httpx.ConnectError("not there yet")
+    client = RemoteClient("http://engine/v1", "tutor", transport=httpx.MockTransport(upstream))
+    starting = asyncio.create_task(client.start())
+    await until(lambda: client.status().state is EngineState.FAILED)
+    await client.stop()
+    with pytest.raises(EngineUnavailable, match="stopped"):
+        await asyncio.wait_for(starting, 10)
+    assert "watch the engine" not in {task.get_name() for task in asyncio.all_tasks()}
 
 
 async def test_the_breaker_leaves_a_failing_engine_alone(

@@ -77,8 +77,16 @@ def test_the_policy_in_the_docstring_is_the_one_tested_here() -> None:
 def test_a_request_needs_a_prompt_and_a_token_to_make() -> None:
     with pytest.raises(ValueError, match="at least one"):
         Request("a", [], 5, 0.0)
-    with pytest.raises(ValueError, match="at least one"):
+    with pytest.raises(ValueError, match="max_tokens is 0"):
         Request("a", [1], 0, 0.0)
+
+
+def test_the_next_tokens_go_on_from_the_prompt_into_what_was_written() -> None:
+    request = make_request("a", prompt=3)
+    request.output_token_ids, request.num_tokens = [7, 8], 5
+    assert list(request.next_token_ids(5)) == [100, 101, 102, 7, 8]  # computed anew, say
+    request.num_computed_tokens = 2
+    assert list(request.next_token_ids(2)) == [102, 7]
 
 
 def test_the_same_id_twice_is_refused_and_changes_nothing() -> None:

@@ -13,12 +13,13 @@ from typer.testing import CliRunner
 
 from miniserve.bench import drawing, results, runner, standard
 from miniserve.bench.serving import ServeProcess
-from miniserve.bench.standard import Calibration, Plan, Point, stretches
+from miniserve.bench.standard import Calibration, Plan, Point
+from miniserve.bench.tables import Json
 from miniserve.latency import LatencyRecord, load
 from miniserve.loadtest import LoadResult, Trace, standard_trace
+from miniserve.palette import MODE_COLOURS
 from miniserve.paths import STANDARD_LOAD
 from miniserve.settings import Mode
-from miniserve.widgets.palette import MODE_COLOURS
 
 FOUND = Calibration(static_capacity_rps=100.0, unloaded_p95_s=0.0525)
 CONDITIONS = {
@@ -60,7 +61,7 @@ def runs() -> dict[Mode, list[LoadResult]]:
 
 
 @pytest.fixture
-def report(tmp_path: Path) -> results.Json:
+def report(tmp_path: Path) -> Json:
     made = results.standard_report(runs(), FOUND, Plan())
     results.save_samples(runs(), tmp_path)
     results.save_report(made, tmp_path)
@@ -72,7 +73,7 @@ def report(tmp_path: Path) -> results.Json:
 
 def test_the_saved_load_is_five_traces_of_a_thousand_with_a_mean_gap_of_a_second() -> None:
     trace = Trace.load(STANDARD_LOAD)
-    parts = stretches(trace, 1000)
+    parts = trace.stretches(1000)
     assert len(parts) == 5
     gaps = np.diff(trace.offsets, prepend=0.0)
     assert gaps.mean() == pytest.approx(1.0, abs=0.05)
@@ -82,7 +83,7 @@ def test_the_saved_load_is_five_traces_of_a_thousand_with_a_mean_gap_of_a_second
 
 def test_stretches_keep_gaps_and_sentences_and_begin_at_the_gap_before_them() -> None:
     trace = Trace(np.array([1.0, 3.0, 3.5, 7.0, 9.0]), ("a", "b", "c", "d", "e"))
-    first, second = stretches(trace, 2)
+    first, second = trace.stretches(2)
     assert (first.offsets.tolist(), first.sentences) == ([1.0, 3.0], ("a", "b"))
     assert (second.offsets.tolist(), second.sentences) == ([0.5, 4.0], ("c", "d"))
 
@@ -90,7 +91,7 @@ def test_stretches_keep_gaps_and_sentences_and_begin_at_the_gap_before_them() ->
 # --- the numbers ----------------------------------------------------------------------------------
 
 
-def test_the_report_has_medians_and_ranges_over_the_traces(report: results.Json) -> None:
+def test_the_report_has_medians_and_ranges_over_the_traces(report: Json) -> None:
     assert (report["rate_rps"], report["slo_s"]) == (85.0, 0.105)
     static = report["modes"]["static"]
     assert static["p50_s"] == pytest.approx(0.1515)
@@ -102,7 +103,7 @@ def test_the_report_has_medians_and_ranges_over_the_traces(report: results.Json)
     assert ratio["range"] == pytest.approx([1 / 4, 1 / 2])
 
 
-def test_refused_requests_stay_in_the_denominators(report: results.Json, tmp_path: Path) -> None:
+def test_refused_requests_stay_in_the_denominators(report: Json, tmp_path: Path) -> None:
     row = report["modes"]["async"]
     assert (row["answered_share"], row["shed"]) == (0.75, 300)
     # Of the 300 that were answered, every tenth took at most 0.105 s.
@@ -111,7 +112,7 @@ def test_refused_requests_stay_in_the_denominators(report: results.Json, tmp_pat
     assert curve[-1][1] == 0.75
 
 
-def test_a_sweep_adds_the_largest_goodput_of_each_mode(report: results.Json) -> None:
+def test_a_sweep_adds_the_largest_goodput_of_each_mode(report: Json) -> None:
     points = [
         Point(mode, share, 100 * share, [run, run])
         for mode, (low, high) in {
@@ -139,7 +140,7 @@ def test_a_sweep_adds_the_largest_goodput_of_each_mode(report: results.Json) -> 
 
 
 def test_every_sample_is_kept_and_the_report_can_be_read_again(
-    report: results.Json, tmp_path: Path
+    report: Json, tmp_path: Path
 ) -> None:
     assert json.loads((tmp_path / "standard.json").read_text()) == report
     records, _ = load(tmp_path / "raw" / "static-2.csv")
@@ -158,18 +159,19 @@ def test_the_saved_curves_are_those_of_all_traces_together(tmp_path: Path) -> No
     assert by_share["1.000"] == ["30.000000", "", "0.400000", "0.100000"]
 
 
-def test_the_table_quotes_what_the_report_says(report: results.Json) -> None:
+def test_the_table_quotes_what_the_report_says(report: Json) -> None:
     text = results.table(report)
     assert "SLO 105 ms" in text
-    assert "| continuous | 50 (50–50) | 95 (95–95) | 99 (99–99) | 100.0% |" in text
+    assert "| mode | p50, ms | p95, ms | p99, ms | answered | within the SLO | goodput/s |" in text
+    assert "| continuous | 50.5 (50.5–50.5) | 95.1 (95.1–95.1) | 99.0 (99.0–99.0) |" in text
     assert "| async | " in text
-    assert "| 75.0% |" in text
+    assert "| 75.0% | 7.5% | " in text
     assert "p95 continuous over static: 0.33" in text
 
 
 @pytest.mark.parametrize("with_sweep", [False, True])
 def test_pictures_are_drawn_and_the_same_data_gives_the_same_bytes(
-    report: results.Json, tmp_path: Path, with_sweep: bool
+    report: Json, tmp_path: Path, with_sweep: bool
 ) -> None:
     if with_sweep:
         points = [Point(mode, 0.5, 50.0, found) for mode, found in runs().items()]
@@ -185,20 +187,17 @@ def test_pictures_are_drawn_and_the_same_data_gives_the_same_bytes(
     assert [(tmp_path / name).read_bytes() for name in names] == before
 
 
-def test_the_page_holds_its_data_and_loads_nothing(report: results.Json, tmp_path: Path) -> None:
+def test_the_page_holds_its_data_and_loads_nothing(report: Json, tmp_path: Path) -> None:
     drawing.draw(report, tmp_path)
     page = (tmp_path / "standard.html").read_text(encoding="utf-8")
     found = re.search(r"^const data = (.*);$", page, re.MULTILINE)
     assert found
     data = json.loads(found[1])
     assert list(data["curves"]) == ["sync", "async", "static", "continuous"]
+    assert data["colours"] == MODE_COLOURS
     assert data["curves"]["continuous"][-1] == [100.0, 1.0]
     assert "{{" not in page
     assert not re.search(r"(src|href)=|https?://(?!www\.w3\.org/2000/svg)", page)
-
-
-def test_a_mode_has_the_same_colour_as_in_the_notebooks() -> None:
-    assert drawing.COLOURS == MODE_COLOURS
 
 
 # --- the run --------------------------------------------------------------------------------------
@@ -265,6 +264,18 @@ def test_calibration_takes_static_throughput_and_twice_the_lone_p95(
     flood = result(0.001, n=Plan().capacity_requests).summary()
     assert found.static_capacity_rps == flood.throughput_rps
     assert found.slo_s == 2 * result(0.001, n=250).summary().p95.value
+
+
+@pytest.mark.parametrize(
+    "option", ["--url=http://127.0.0.1:9", "--rate=3", "--save=x", "--slo=0.1", "--max-in-flight=9"]
+)
+def test_what_the_standard_load_chooses_itself_is_refused(tmp_path: Path, option: str) -> None:
+    from miniserve.cli import app
+
+    for which in ("--standard", "--sweep"):
+        answer = CliRunner().invoke(app, ["bench", which, option, "--out", str(tmp_path)])
+        assert answer.exit_code == 2
+        assert f"{option.split('=', maxsplit=1)[0]} has no meaning" in answer.stderr
 
 
 def test_a_sweep_alone_needs_a_report(tmp_path: Path) -> None:

@@ -204,12 +204,14 @@ def test_generation_ends_between_two_tokens_when_told_to(monkeypatch: pytest.Mon
     assert model.freed == [0]
 
 
-def test_a_prompt_that_leaves_no_room_for_the_answer_is_refused(
+def test_a_prompt_that_leaves_no_room_and_an_answer_of_no_tokens_are_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     tutor, model = scripted_tutor(monkeypatch, [65], max_model_len=32)
     with pytest.raises(PromptTooLong, match="32"):
         tutor.generate("abcd\n", 28)
+    with pytest.raises(ValueError, match="max_tokens is 0"):
+        tutor.generate("abc\n", 0)
     assert not model.calls
 
 

@@ -124,6 +124,12 @@ def test_a_scheduler_that_asks_for_ever_to_be_asked_again_is_told() -> None:
         run(Later(1, EOS), [request("forgotten", 0, 1)], SECOND)
 
 
+def test_a_batch_may_take_long_to_fill() -> None:
+    requests = [request(str(i), 0.001 * i, 1) for i in range(3000)]
+    times = finish_times(StaticScheduler(3000, EOS, max_wait_s=60.0), requests)
+    assert set(times.values()) == {2999 * 0.001 + 1.0}
+
+
 def test_a_scheduler_that_asks_once_too_early_is_asked_a_moment_later() -> None:
     class Hesitant(ContinuousScheduler):
         asked = False

@@ -11,7 +11,14 @@ import plotly.graph_objects as go
 import pytest
 
 from miniserve.latency import LatencyRecord
-from miniserve.queueing import Lengths
+from miniserve.palette import (
+    LINE_COLOURS,
+    MATPLOTLIB_DASHES,
+    MODE_COLOURS,
+    REQUEST_COLOURS,
+    darker,
+    ink,
+)
 from miniserve.scheduler import ContinuousScheduler, Request, Scheduler, StaticScheduler
 from miniserve.stepcost import StepCost
 from miniserve.trace import StepEntry, StepRecord
@@ -20,23 +27,21 @@ from miniserve.widgets import (
     Curve,
     Line,
     RequestInfo,
-    Setting,
     show_cdf,
     show_lines,
     show_timeline,
-    virtual_preview,
-    virtual_race,
 )
 from miniserve.widgets.answer import Answer, answer_html, marked, read_parts, time_bar
 from miniserve.widgets.canvas import Canvas, plain
-from miniserve.widgets.curves import MAX_POINTS, curve_table, ms
+from miniserve.widgets.curves import MAX_POINTS, Role, curve_table, ms
 from miniserve.widgets.figures import cdf_figure, cdf_traces, latency_axis, nice_ceiling
 from miniserve.widgets.lines import line_colours, lines_figure
 from miniserve.widgets.little import little_line, measure
-from miniserve.widgets.palette import LINE_COLOURS, MODE_COLOURS, REQUEST_COLOURS, darker, ink
 from miniserve.widgets.panel import png
+from miniserve.widgets.preview import record_of
 from miniserve.widgets.race_view import finish_of, lanes_at, spread_ms
 from miniserve.widgets.segments import colour_numbers, hover_text, progress, segments
+from miniserve.widgets.stills import cdf_still
 from miniserve.widgets.timeline_figure import make_tracks, timeline_figure, track_trace
 
 COST = StepCost(a=0.001, b=0.0001, c=0.00005)
@@ -353,27 +358,31 @@ def test_pictures_have_a_widget_a_still_and_fixed_words() -> None:
         assert png(picture.picture()).startswith(b"\x89PNG")
 
 
-def test_a_preview_follows_the_setting() -> None:
-    preview = virtual_preview(Lengths.uniform(8, 5, 25), COST, http_s=0.004)
-    slow, fast = (
-        preview(Setting(mode="continuous", rate=90, max_num_seqs=batch))[0] for batch in (1, 8)
-    )
-    assert slow.n == fast.n == 600
-    assert slow.percentile(0.5).value > 3 * fast.percentile(0.5).value
-    assert fast.percentile(0.0).value > 0.004
-    bounded = preview(Setting(rate=90, max_num_seqs=1, max_waiting=2))[0]
-    assert bounded.n < 600
-    assert bounded.offered == 600
+def test_a_still_of_a_slow_run_has_ticks_to_its_end() -> None:
+    axes = cdf_still([Curve("slow", [20.0] * 30)], range_ms=(3.0, 100_000.0)).axes[0]
+    written = [label.get_text() for label in axes.get_xticklabels()]
+    assert written[-3:] == ["10 s", "30 s", "100 s"]
+    axis = latency_axis((3.0, 100_000.0))
+    assert [axis["tickvals"], axis["ticktext"]] == [axes.get_xticks().tolist(), written]
 
 
-def test_a_virtual_race_gives_all_modes_the_same_arrivals() -> None:
-    runs = virtual_race(Lengths.uniform(8, 5, 40), COST, 90.0, n=200)
-    static, continuous = runs["static"], runs["continuous"]
-    assert [r.intended for r in static] == [r.intended for r in continuous]
-    assert (
-        Curve.of("s", static).percentile(0.95).value
-        > Curve.of("c", continuous).percentile(0.95).value
+@pytest.mark.parametrize("role", ["live", "saved", "pinned", "preview", "before"])
+def test_a_curve_has_the_same_dash_in_its_figure_its_still_and_its_table(role: Role) -> None:
+    curve = Curve("run", [0.1] * 30, mode="static", role=role)
+    dash = cdf_traces(curve)[0]["line"]["dash"]
+    assert dash == {"live": "solid", "pinned": "dash", "preview": "dot", "before": "solid"}.get(
+        role, "dash"
     )
+    still = cdf_still([curve]).axes[0].lines[0]
+    assert still.get_linestyle() == MATPLOTLIB_DASHES[dash]
+    assert ("stroke-dasharray='none'" in curve_table([curve])) is (dash == "solid")
+
+
+def test_a_request_on_the_virtual_clock_is_recorded_as_a_client_would_see_it() -> None:
+    ended: list[Request] = []
+    requests = [Request("a", range(4), 3, 0.5)]
+    run(ContinuousScheduler(1, -2), requests, StepCost(1.0, 0.0, 0.0), on_finish=ended.append)
+    assert record_of(ended[0]) == LatencyRecord(0.5, 0.5, 1.5, 3.5, 200, None, "a")
 
 
 def test_a_pins_letter_stands_at_the_top_of_its_curve() -> None:

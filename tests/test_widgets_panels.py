@@ -2,16 +2,17 @@
 
 import asyncio
 import threading
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from types import SimpleNamespace
 from typing import Any
 
+import httpx
 import IPython
 import pytest
 
 from miniserve.client import EngineUnavailable
 from miniserve.latency import LatencyRecord
+from miniserve.loadtest import BackgroundLoad
 from miniserve.scheduler import ContinuousScheduler, Request
 from miniserve.stepcost import StepCost
 from miniserve.trace import StepRecord
@@ -21,7 +22,10 @@ from miniserve.widgets.controls import Controls
 from miniserve.widgets.live import LivePanel
 from miniserve.widgets.panel import WIDGET_VIEW
 from miniserve.widgets.results import outcome
+from miniserve.widgets.session import Session
+from miniserve.widgets.tryit import read_answer
 from tests.fake_serving import SENTENCES, FakeServing
+from tests.fakes import until
 
 pytestmark = pytest.mark.anyio
 
@@ -48,13 +52,6 @@ async def panel(server: FakeServing) -> AsyncIterator[LoadPanel]:
     )
     yield made
     await asyncio.to_thread(made.close)
-
-
-async def until(condition: Callable[[], object], timeout_s: float = 20.0) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about"
-        await asyncio.sleep(0.02)
 
 
 def threads_of_loads() -> list[str]:
@@ -179,7 +176,7 @@ async def test_pins_are_kept_and_the_oldest_makes_room(panel: LoadPanel) -> None
 
 
 async def test_strips_and_little_are_shown(panel: LoadPanel) -> None:
-    panel.run(seconds=4)
+    panel.run()
     await until(lambda: "measured" in panel._view._little.value.lower())
     in_flight, waiting, probed = panel._strips()
     assert max(value for _, value in in_flight) >= 1
@@ -575,6 +572,15 @@ async def test_try_it_buttons_and_the_enter_key_ask(server: FakeServing) -> None
     panel.close()
 
 
+def test_a_refusal_names_the_rule() -> None:
+    errors = [{"field": "sentence", "rule": "empty", "message": "The sentence is empty."}]
+    body = {"title": "The request is not valid", "detail": "See the list.", "errors": errors}
+    answer = read_answer("", httpx.Response(422, json=body), 0.1)
+    assert answer.problem == "HTTP 422. The request is not valid: The sentence is empty."
+    busy = httpx.Response(503, json={"title": "Busy", "detail": "Come back."})
+    assert read_answer("", busy, 0.1).problem == "HTTP 503. Busy: Come back."
+
+
 async def test_try_it_shows_a_refusal_and_a_dead_server(server: FakeServing) -> None:
     panel = TryIt(server)
     server.max_waiting = 0
@@ -630,3 +636,23 @@ def test_a_live_panel_is_told_what_it_must_do() -> None:
     assert issubclass(LoadPanel, LivePanel)
     with pytest.raises(NotImplementedError):
         LivePanel.frame(object())  # type: ignore[arg-type]
+
+
+async def test_what_goes_wrong_at_the_end_of_a_run_is_not_told_of_the_next_one(
+    server: FakeServing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class BadEnd(BackgroundLoad):
+        def stop(self) -> None:
+            super().stop()
+            raise OSError("no more sockets")
+
+    monkeypatch.setattr("miniserve.widgets.session.BackgroundLoad", BadEnd)
+    session = Session({"continuous": server}, SENTENCES, configure={})
+    setting = Setting(mode="continuous", rate=20.0)
+    session.start(setting)
+    session.start(setting)
+    (ends_the_first,) = session._stoppers
+    await asyncio.to_thread(ends_the_first.join)
+    assert session.errors == []
+    await asyncio.to_thread(session.close)
+    assert session.errors == ["The load has ended: OSError: no more sockets"]

@@ -1,6 +1,7 @@
 """One worker beside the loop: the loop stays free, the queue is bounded, nobody waits for ever."""
 
 import asyncio
+import math
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -10,11 +11,11 @@ import pytest
 from miniserve.client import (
     EngineState,
     EngineUnavailable,
-    PromptTooLong,
     QueueFull,
     StepFailed,
+    as_retry_after,
 )
-from miniserve.completion import Completion
+from miniserve.completion import Completion, PromptTooLong
 from miniserve.inline import BlockingClient
 from miniserve.tutor import Tutor
 from miniserve.worker import WorkerClient
@@ -239,3 +240,29 @@ async def test_a_senseless_request_is_the_callers_mistake() -> None:
     with pytest.raises(ValueError, match="max_tokens is 0"):
         await client.generate("a", max_tokens=0, request_id="a")
     await client.stop()
+
+
+async def test_it_is_not_started_twice_at_once() -> None:
+    client = await started(HeldTutor())
+    with pytest.raises(RuntimeError, match="runs already"):
+        await client.start()
+    await client.stop()
+    assert not [thread for thread in threading.enumerate() if thread.name == "worker"]
+
+
+async def test_a_start_that_is_given_up_leaves_no_thread() -> None:
+    loading, slow = held_load(HeldTutor())
+    client = WorkerClient(slow)
+    starting = asyncio.create_task(client.start())
+    await asyncio.sleep(0)
+    starting.cancel()
+    await asyncio.wait([starting])
+    loading.set()
+    await until(lambda: all(thread.name != "worker" for thread in threading.enumerate()))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"), [(0.0, 1), (0.4, 1), (2.1, 3), (60.0, 60), (1e9, 60), (math.inf, 60)]
+)
+def test_retry_after_is_in_whole_seconds_from_1_to_60(seconds: float, told: int) -> None:
+    assert as_retry_after(seconds) == told

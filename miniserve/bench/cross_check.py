@@ -18,7 +18,7 @@ from pathlib import Path
 
 from miniserve.bench.serving import ServeProcess
 from miniserve.bench.size import Size
-from miniserve.bench.tables import Spread, Table
+from miniserve.bench.tables import Cell, Spread, Table
 from miniserve.loadtest import LoadResult, Target, Trace, run_closed_loop
 from miniserve.paths import STANDARD_LOAD
 from miniserve.settings import Mode
@@ -67,7 +67,7 @@ def measure(size: Size) -> list[Table]:
     if program is None:
         return [Table(title, "Skipped: `wrk` is not installed.", [])]
     sentences = Trace.load(STANDARD_LOAD).sentences[:1000]
-    rows = []
+    rows: list[dict[str, Cell]] = []
     with (
         ServeProcess(Mode.CONTINUOUS) as server,
         tempfile.TemporaryDirectory(prefix="miniserve-bench-") as folder,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 
-from miniserve.client import EngineClient, EngineError
+from miniserve.client import EngineClient
+from miniserve.completion import EngineError
 from miniserve.latency import LatencyRecord
 from miniserve.loadtest import LoadResult, Trace
 from miniserve.tutor import MAX_TOKENS, prompt_for

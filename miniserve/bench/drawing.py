@@ -12,11 +12,9 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from miniserve.bench.results import Json, load_cdf
-
-#: As in the notebooks: a colour and a dash for each mode, both readable without the other.
-COLOURS = {"sync": "#D55E00", "async": "#E69F00", "static": "#0072B2", "continuous": "#009E73"}
-DASHES = {"sync": ":", "async": "-.", "static": "--", "continuous": "-"}
+from miniserve.bench.results import load_cdf
+from miniserve.bench.tables import Json
+from miniserve.palette import MATPLOTLIB_DASHES, MODE_COLOURS, TEXT, dash_of, mode_colour
 
 _TEMPLATE = Path(__file__).parent / "page.html"
 _STYLE: Any = {"svg.fonttype": "none", "svg.hashsalt": "miniserve", "font.size": 10}
@@ -34,7 +32,7 @@ def draw(report: Json, folder: Path) -> None:
         "sweep": [
             {k: row[k] for k in ("mode", "rate_rps", "p95_s", "goodput_rps")} for row in sweep
         ],
-        "colours": COLOURS,
+        "colours": MODE_COLOURS,
         "slo_s": report["slo_s"],
         "rate_rps": report["rate_rps"],
         "capacity_rps": report["static_capacity_rps"],
@@ -51,9 +49,9 @@ def _cdf_figure(curves: dict[str, list[tuple[float, float]]], report: Json) -> F
     for mode, points in curves.items():
         times, shares = zip(*points, strict=True) if points else ((), ())
         axes.step([t * 1e3 for t in times], shares, where="post", label=mode, **_line(mode))
-    axes.axhline(0.95, color="#7a7a7a", linewidth=0.7)
-    axes.axvline(report["slo_s"] * 1e3, color="#7a7a7a", linewidth=0.7)
-    axes.annotate("SLO", (report["slo_s"] * 1e3, 0.02), color="#7a7a7a", fontsize=8)
+    axes.axhline(0.95, color=TEXT, linewidth=0.7)
+    axes.axvline(report["slo_s"] * 1e3, color=TEXT, linewidth=0.7)
+    axes.annotate("SLO", (report["slo_s"] * 1e3, 0.02), color=TEXT, fontsize=8)
     axes.set(xscale="log", xlabel="latency (ms)", ylabel="share of all requests", ylim=(0, 1.02))
     axes.legend(frameon=False, loc="lower right")
     return figure
@@ -65,8 +63,8 @@ def _sweep_figure(sweep: list[Json], report: Json) -> Figure:
         rows = [row for row in sweep if row["mode"] == mode and row["p95_s"] is not None]
         rates, times = [row["rate_rps"] for row in rows], [row["p95_s"] * 1e3 for row in rows]
         axes.plot(rates, times, marker="o", markersize=3, label=mode, **_line(mode))
-    axes.axhline(report["slo_s"] * 1e3, color="#7a7a7a", linewidth=0.7)
-    axes.annotate("SLO", (0, report["slo_s"] * 1.05e3), color="#7a7a7a", fontsize=8)
+    axes.axhline(report["slo_s"] * 1e3, color=TEXT, linewidth=0.7)
+    axes.annotate("SLO", (0, report["slo_s"] * 1.05e3), color=TEXT, fontsize=8)
     axes.set(yscale="log", xlabel="offered load (requests/s)", ylabel="p95 latency (ms)")
     axes.legend(frameon=False, loc="lower right")
     return figure
@@ -76,15 +74,15 @@ def _axes(title: str) -> tuple[Figure, Any]:
     figure = Figure(figsize=(7.2, 4.2), layout="constrained")
     axes = figure.subplots()
     axes.set_title(title, fontsize=11)
-    axes.grid(True, which="major", color="#7a7a7a", alpha=0.25)
+    axes.grid(True, which="major", color=TEXT, alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes
 
 
 def _line(mode: str) -> dict[str, Any]:
     return {
-        "color": COLOURS.get(mode, "#7a7a7a"),
-        "linestyle": DASHES.get(mode, "-"),
+        "color": mode_colour(mode),
+        "linestyle": MATPLOTLIB_DASHES[dash_of("saved", mode)],
         "linewidth": 2,
     }
 

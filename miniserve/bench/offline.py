@@ -12,7 +12,7 @@ from functools import partial
 from typing import NamedTuple
 
 from miniserve.bench.size import Size
-from miniserve.bench.tables import Spread, Table
+from miniserve.bench.tables import Cell, Spread, Table
 from miniserve.engine_core import AddRequest, EngineCore
 from miniserve.load import load_core
 from miniserve.loadtest import Trace
@@ -60,7 +60,7 @@ def measure(size: Size) -> list[Table]:
     for _ in range(size.offline_repeats):
         for slots, core in cores.items():
             runs[slots].append(work_off(core, prompts, MAX_TOKENS))
-    rows = [
+    rows: list[dict[str, Cell]] = [
         {
             "slots": slots,
             "corrections_per_s": Spread.of(run.requests / run.seconds for run in done),

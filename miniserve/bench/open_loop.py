@@ -21,9 +21,8 @@ import numpy as np
 
 from miniserve.bench.direct import run_direct
 from miniserve.bench.open_loop_tables import Added, Run, tables
-from miniserve.bench.serving import ServeProcess
+from miniserve.bench.serving import MAX_IN_FLIGHT, MAX_WAITING, ServeProcess
 from miniserve.bench.size import Size
-from miniserve.bench.standard import stretches
 from miniserve.bench.tables import Spread, Table
 from miniserve.engine import BatchingClient
 from miniserve.latency import LatencyRecord, latencies, percentile
@@ -35,8 +34,6 @@ from miniserve.settings import Mode, Settings
 _USERS_A_SLOT = 4
 _HALF = 0.5
 _TIMEOUT_S = 30.0
-_MAX_IN_FLIGHT = 8192
-_MAX_WAITING = 4096
 _IN_ENGINE = "miniserve:e2e_request_latency_seconds"
 
 
@@ -44,13 +41,13 @@ async def measure(size: Size) -> list[Table]:
     """Measure in the order above."""
     raise_file_limit()
     slots = size.max_num_seqs
-    settings = Settings(mode=Mode.CONTINUOUS, max_num_seqs=slots, max_waiting=_MAX_WAITING)
+    settings = Settings(mode=Mode.CONTINUOUS, max_num_seqs=slots, max_waiting=MAX_WAITING)
     whole = Trace.load(STANDARD_LOAD)
-    traces = stretches(whole, size.load_requests)[: size.load_traces]
-    short = stretches(whole, size.added_requests)[: 1 + size.added_stretches]
+    traces = whole.stretches(size.load_requests)[: size.load_traces]
+    short = whole.stretches(size.added_requests)[: 1 + size.added_stretches]
     async with AsyncExitStack() as stack:
         server = stack.enter_context(
-            ServeProcess(Mode.CONTINUOUS, max_num_seqs=slots, max_waiting=_MAX_WAITING)
+            ServeProcess(Mode.CONTINUOUS, max_num_seqs=slots, max_waiting=MAX_WAITING)
         )
         engine = open_client(settings)
         assert isinstance(engine, BatchingClient)
@@ -62,7 +59,6 @@ async def measure(size: Size) -> list[Table]:
             for trace in traces
         ]
         saturation = Spread.of(flood.summary().throughput_rps for flood in floods)
-        assert saturation is not None
         alone = await _alone(engine, traces)
         added = await _added(server, engine, short, _HALF * saturation.median)
         runs = []
@@ -76,11 +72,11 @@ async def measure(size: Size) -> list[Table]:
 
 async def _over_http(server: ServeProcess, trace: Trace, run_id: str) -> LoadResult:
     return await run_open_loop(
-        server.url, trace, timeout_s=_TIMEOUT_S, max_in_flight=_MAX_IN_FLIGHT, run_id=run_id
+        server.url, trace, timeout_s=_TIMEOUT_S, max_in_flight=MAX_IN_FLIGHT, run_id=run_id
     )
 
 
-async def _alone(engine: BatchingClient, traces: Sequence[Trace]) -> Spread | None:
+async def _alone(engine: BatchingClient, traces: Sequence[Trace]) -> Spread:
     """The engine's own requests/s: each trace, all at once."""
     rates = []
     for number, trace in enumerate(traces):

@@ -87,9 +87,9 @@ def _latency_row(group: Sequence[Run]) -> dict[str, Cell]:
     invalid = sum(not run.valid for run in runs)
     return {
         **_load(group),
-        "p50_ms": Spread.of((_quoted(run.p50) for run in runs), 1e3),
-        "p95_ms": Spread.of((_quoted(run.p95) for run in runs), 1e3),
-        "p99_ms": Spread.of((_quoted(run.p99) for run in runs), 1e3),
+        "p50_ms": Spread.of_known((_quoted(run.p50) for run in runs), 1e3),
+        "p95_ms": Spread.of_known((_quoted(run.p95) for run in runs), 1e3),
+        "p99_ms": Spread.of_known((_quoted(run.p99) for run in runs), 1e3),
         "not_answered": str(sum(run.offered - run.answered for run in runs)),
         "valid": "yes" if not invalid else f"{len(runs) - invalid} of {len(runs)}",
     }

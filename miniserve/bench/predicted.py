@@ -18,8 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from miniserve.bench.recorded import RecordedServe
+from miniserve.bench.serving import MAX_IN_FLIGHT, MAX_WAITING
 from miniserve.bench.size import Size
-from miniserve.bench.standard import cut
 from miniserve.bench.tables import Cell, Table
 from miniserve.latency import latencies
 from miniserve.loadtest import Trace, run_closed_loop, run_open_loop
@@ -32,8 +32,6 @@ from miniserve.simulator.prediction import Prediction
 from miniserve.simulator.under_load import latencies_under_load
 
 _TIMEOUT_S = 60.0
-_MAX_IN_FLIGHT = 8192
-_MAX_WAITING = 4096
 _WARM_UP = 40
 
 #: Users in the closed loop that measures the capacity, for each request that the mode works on at
@@ -74,7 +72,7 @@ def record(policy: Policy, size: Size) -> tuple[float, list[Trial]]:
     raise_file_limit()
     whole = Trace.load(STANDARD_LOAD)
     with RecordedServe(
-        policy.mode, max_num_seqs=size.max_num_seqs, max_waiting=_MAX_WAITING
+        policy.mode, max_num_seqs=size.max_num_seqs, max_waiting=MAX_WAITING
     ) as server:
         capacity = _capacity(server, whole, policy, size)
         count = size.predicted_count(capacity) // size.predicted_rounds
@@ -85,7 +83,7 @@ def record(policy: Policy, size: Size) -> tuple[float, list[Trial]]:
                 server.url,
                 next(parts).at_rate(share * capacity),
                 timeout_s=_TIMEOUT_S,
-                max_in_flight=_MAX_IN_FLIGHT,
+                max_in_flight=MAX_IN_FLIGHT,
             )
             return Run(asyncio.run(run), server.take())
 
@@ -100,7 +98,7 @@ def record(policy: Policy, size: Size) -> tuple[float, list[Trial]]:
 
 def _capacity(server: RecordedServe, trace: Trace, policy: Policy, size: Size) -> float:
     """What the server answers a second when some users for each slot send without a pause."""
-    users = _USERS * policy.max_num_seqs
+    users = _USERS * policy.slots
 
     def flood(n: int) -> float:
         run = run_closed_loop(server.url, trace.sentences, users, n=n, timeout_s=_TIMEOUT_S)
@@ -115,7 +113,7 @@ def _parts(trace: Trace, *counts: int) -> Iterator[Trace]:
     for count in itertools.cycle(counts):
         if first + count > len(trace.sentences):
             first = 0
-        yield cut(trace, first, count)
+        yield trace.cut(first, count)
         first += count
 
 

@@ -16,7 +16,8 @@ from fastapi import FastAPI, Response
 
 from miniserve.bench.serving import ServeProcess
 from miniserve.cli import announce
-from miniserve.client import ClientAround, Completion, EngineClient
+from miniserve.client import ClientAround, EngineClient
+from miniserve.completion import Completion
 from miniserve.engine import BatchingClient
 from miniserve.lifecycle import OpenClient
 from miniserve.serve import build_app, open_client, run

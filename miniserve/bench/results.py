@@ -10,30 +10,16 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import median
-from typing import Any
 
 import numpy as np
 
 from miniserve.bench.standard import Calibration, Plan, Point
+from miniserve.bench.tables import Cell, Json, Spread, Table, markdown
 from miniserve.latency import Summary, latencies
 from miniserve.loadtest import LoadResult
 from miniserve.settings import Mode
 
-Json = dict[str, Any]
-
 _QUOTED = ("p50_s", "p95_s", "p99_s", "goodput_rps", "goodput_share", "throughput_rps")
-
-_COLUMNS = (
-    "mode",
-    "p50 ms",
-    "p95 ms",
-    "p99 ms",
-    "answered",
-    "within the SLO",
-    "goodput /s",
-    "largest goodput /s",
-)
 
 #: Points of each saved curve: a share every 0.2 %.
 _CDF_POINTS = 501
@@ -148,41 +134,37 @@ def load_cdf(folder: Path) -> dict[str, list[tuple[float, float]]]:
 def table(report: Json) -> str:
     """The result as a Markdown table, with the range over the traces in brackets."""
     conditions = report["conditions"]
-    lines = [
-        f"Standard load test: {conditions['traces']} traces of {conditions['requests_a_trace']} "
-        f"requests at {report['rate_rps']:.0f} requests/s; static capacity "
-        f"{report['static_capacity_rps']:.0f} requests/s; SLO {report['slo_s'] * 1e3:.0f} ms.",
-        f"{conditions['machine']}, Python {conditions['python']}, {conditions['started_at']}.",
-        "",
-        f"| {' | '.join(_COLUMNS)} |",
-        "|---" * len(_COLUMNS) + "|",
-    ]
-    for mode, row in report["modes"].items():
-        if "p50_s" not in row:
-            continue
-        times = [_milliseconds(row[q], row["range"][q]) for q in ("p50_s", "p95_s", "p99_s")]
-        largest = row.get("max_goodput_rps")
-        cells = [
-            mode,
-            *times,
-            f"{row['answered_share']:.1%}",
-            f"{row['goodput_share']:.1%}",
-            f"{row['goodput_rps']:.1f}",
-            "—" if largest is None else f"{largest:.1f}",
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    lines.append("")
+    about = (
+        f"{conditions['traces']} traces of {conditions['requests_a_trace']} requests at "
+        f"{report['rate_rps']:.0f} requests/s; static capacity "
+        f"{report['static_capacity_rps']:.0f} requests/s; SLO {report['slo_s'] * 1e3:.0f} ms; "
+        "median (lowest–highest) of the traces. "
+        f"{conditions['machine']}, Python {conditions['python']}, {conditions['started_at']}."
+    )
+    rows = [_row(mode, row) for mode, row in report["modes"].items() if "p50_s" in row]
+    lines = [markdown(Table("Standard load test", about, rows))]
     for name, value in report["ratios"].items():
         figure = value["median"] if isinstance(value, dict) else value
         lines.append(f"{name.replace('_', ' ')}: {figure:.2f}  ")
     return "\n".join(lines) + "\n"
 
 
-def _milliseconds(value: float | None, bounds: Sequence[float]) -> str:
-    if value is None:
-        return "—"
-    low, high = (f"{bound * 1e3:.0f}" for bound in bounds)
-    return f"{value * 1e3:.0f} ({low}–{high})"
+def _row(mode: str, row: Json) -> dict[str, Cell]:
+    return {
+        "mode": mode,
+        "p50_ms": _milliseconds(row, "p50_s"),
+        "p95_ms": _milliseconds(row, "p95_s"),
+        "p99_ms": _milliseconds(row, "p99_s"),
+        "answered": f"{row['answered_share']:.1%}",
+        "within the SLO": f"{row['goodput_share']:.1%}",
+        "goodput_per_s": row["goodput_rps"],
+        "largest_goodput_per_s": row.get("max_goodput_rps"),
+    }
+
+
+def _milliseconds(row: Json, name: str) -> Spread | None:
+    """A median of the report, and the range beside it; None for a mode that answered nobody."""
+    return Spread.of_known([row[name], *row["range"][name]], 1e3)
 
 
 def _mode_report(summaries: Sequence[Summary]) -> Json:
@@ -202,7 +184,7 @@ def _mode_report(summaries: Sequence[Summary]) -> Json:
 
 
 def _with_range(values: Sequence[float | None]) -> Json:
-    known = [value for value in values if value is not None]
-    if not known:  # a mode that answered nobody has no latency
+    found = Spread.of_known(values)
+    if found is None:  # a mode that answered nobody has no latency
         return {"median": None, "range": [None, None]}
-    return {"median": median(known), "range": [min(known), max(known)]}
+    return {"median": found.median, "range": [found.low, found.high]}

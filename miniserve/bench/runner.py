@@ -7,7 +7,8 @@ from pathlib import Path
 
 from miniserve.bench import results as saved
 from miniserve.bench.drawing import draw
-from miniserve.bench.standard import Plan, Say, calibrate, replay, serving, stretches, sweep
+from miniserve.bench.standard import Plan, Say, calibrate, replay, serving, sweep
+from miniserve.bench.tables import Json
 from miniserve.loadtest import Trace
 from miniserve.paths import STANDARD_LOAD
 
@@ -20,7 +21,7 @@ def run_standard(
     with_sweep: bool = False,
     trace: Path = STANDARD_LOAD,
     say: Say = print,
-) -> saved.Json:
+) -> Json:
     """Run the standard load test, the sweep, or both, and write the results into `out`.
 
     A sweep alone adds to the report that is in `out`, at the rates and the SLO of that report.
@@ -29,7 +30,7 @@ def run_standard(
         ValueError: the trace is too short, or a sweep alone finds no report.
         RuntimeError: a server does not start.
     """
-    traces = stretches(Trace.load(trace), plan.requests)[: plan.traces]
+    traces = Trace.load(trace).stretches(plan.requests)[: plan.traces]
     if len(traces) < plan.traces:
         raise ValueError(f"{trace.name} has fewer than {plan.traces} × {plan.requests} requests")
     report = None if with_replay else _load_report(out)
@@ -48,9 +49,9 @@ def run_standard(
     return report
 
 
-def _load_report(folder: Path) -> saved.Json:
+def _load_report(folder: Path) -> Json:
     path = folder / "standard.json"
     if not path.exists():
         raise ValueError(f"there is no {path.name} to add a sweep to: run --standard first")
-    report: saved.Json = json.loads(path.read_text(encoding="utf-8"))
+    report: Json = json.loads(path.read_text(encoding="utf-8"))
     return report

@@ -17,6 +17,11 @@ from urllib.parse import urlsplit
 
 from miniserve.settings import Mode
 
+#: More than any load here can have in flight: its generator drops nothing.
+MAX_IN_FLIGHT = 8192
+#: More than it can have waiting: a server started with it refuses nobody.
+MAX_WAITING = 4096
+
 _START_TIMEOUT_S = 120.0
 _STOP_TIMEOUT_S = 20.0
 _NAP_S = 0.01

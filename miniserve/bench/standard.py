@@ -21,7 +21,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from statistics import median
 
-from miniserve.bench.serving import ServeProcess
+from miniserve.bench.serving import MAX_IN_FLIGHT, ServeProcess
 from miniserve.latency import Summary
 from miniserve.loadtest import LoadResult, Trace, run_closed_loop, run_open_loop
 from miniserve.serve import raise_file_limit
@@ -29,9 +29,6 @@ from miniserve.settings import Mode
 
 Say = Callable[[str], None]
 Servers = Mapping[Mode, ServeProcess]
-
-#: More than any trace can have in flight: the generator itself drops nothing.
-_MAX_IN_FLIGHT = 8192
 
 #: A mode that answers less than this share within the SLO is not asked for still more.
 _HOPELESS = 0.02
@@ -76,19 +73,6 @@ class Point:
     share: float
     rate: float
     results: Sequence[LoadResult] = field(repr=False)
-
-
-def cut(trace: Trace, first: int, count: int) -> Trace:
-    """A stretch of a trace, on a clock of its own."""
-    start = trace.offsets[first - 1] if first else 0.0
-    end = first + count
-    return Trace(trace.offsets[first:end] - start, trace.sentences[first:end])
-
-
-def stretches(trace: Trace, length: int) -> list[Trace]:
-    """Cut a trace into stretches of `length` requests, without rest."""
-    firsts = range(0, len(trace.sentences) - length + 1, length)
-    return [cut(trace, first, length) for first in firsts]
 
 
 @contextmanager
@@ -150,7 +134,7 @@ def sweep(
         n = int(min(max(few, rate * plan.sweep_s), many))
         results: dict[Mode, list[LoadResult]] = {mode: [] for mode in hopeful}
         for number, trace in enumerate(traces[: plan.sweep_traces]):
-            part = Trace(trace.offsets[:n], trace.sentences[:n])
+            part = trace.cut(0, n)
             for mode in hopeful:
                 result = _open_loop(servers[mode], part, rate, plan, f"sweep-{mode}-{number}")
                 results[mode].append(result)
@@ -172,7 +156,7 @@ def _open_loop(
         server.url,
         trace.at_rate(rate),
         timeout_s=plan.timeout_s,
-        max_in_flight=_MAX_IN_FLIGHT,
+        max_in_flight=MAX_IN_FLIGHT,
         run_id=run_id,
     )
     return asyncio.run(run)

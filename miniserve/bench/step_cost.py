@@ -15,6 +15,7 @@ import platform
 from datetime import UTC, datetime
 from pathlib import Path
 
+from miniserve.bench.direct import run_direct
 from miniserve.engine_process import EngineProcess
 from miniserve.loadtest import Trace
 from miniserve.paths import DATA_DIR, STANDARD_LOAD
@@ -22,40 +23,35 @@ from miniserve.serve import open_client
 from miniserve.settings import Mode, Settings
 from miniserve.stepcost import fit
 from miniserve.trace import StepRecord
-from miniserve.tutor import prompt_for
 
 #: Requests per second, lightest first; the last one floods the engine.
 RATES = (20.0, 60.0, 120.0, 180.0, 1000.0)
 
 
 async def record(settings: Settings, trace: Trace, requests: int) -> list[StepRecord]:
-    """The step records of `requests` requests at each of the rates."""
+    """The step records of `requests` requests at each of the rates.
+
+    Raises:
+        RuntimeError: not all of them were answered.
+    """
     client = open_client(settings)
     assert isinstance(client, EngineProcess)
     records: list[StepRecord] = []
     await client.start()
     try:
-        await _send(client, trace, 20, 20.0, settings.max_tokens)  # a first run warms things up
+        await _send(client, trace.cut(0, 20), RATES[0])  # a first run warms things up
         client.listeners.append(records.append)
         for rate in RATES:
-            await _send(client, trace, requests, rate, settings.max_tokens)
+            await _send(client, trace.cut(0, requests), rate)
     finally:
         await client.stop()
     return records
 
 
-async def _send(
-    client: EngineProcess, trace: Trace, requests: int, rate: float, max_tokens: int
-) -> None:
-    loop = asyncio.get_running_loop()
-    start = loop.time()
-    async with asyncio.TaskGroup() as group:
-        for number in range(requests):
-            due = start + float(trace.offsets[number]) / rate
-            await asyncio.sleep(max(0.0, due - loop.time()))
-            prompt = prompt_for(trace.sentences[number])
-            request = client.generate(prompt, max_tokens=max_tokens, request_id=str(number))
-            group.create_task(request)
+async def _send(client: EngineProcess, trace: Trace, rate: float) -> None:
+    result = await run_direct(client, trace.at_rate(rate), run_id=f"{rate:g}")
+    if errors := result.summary().errors:
+        raise RuntimeError(f"not all requests were answered: {errors}")
 
 
 def main() -> None:

@@ -30,10 +30,16 @@ class Spread:
     high: float
 
     @classmethod
-    def of(cls, values: Iterable[float | None], scale: float = 1.0) -> Spread | None:
-        """Median, lowest and highest of what is known, times `scale`; None if nothing is."""
-        known = [value * scale for value in values if value is not None]
-        return cls(median(known), min(known), max(known)) if known else None
+    def of(cls, values: Iterable[float], scale: float = 1.0) -> Spread:
+        """Median, lowest and highest of one value or more, times `scale`."""
+        scaled = [value * scale for value in values]
+        return cls(median(scaled), min(scaled), max(scaled))
+
+    @classmethod
+    def of_known(cls, values: Iterable[float | None], scale: float = 1.0) -> Spread | None:
+        """The same of what is known; None if nothing is."""
+        known = [value for value in values if value is not None]
+        return cls.of(known, scale) if known else None
 
     @classmethod
     def quartiles(cls, values: Sequence[float], scale: float = 1.0) -> Spread:

@@ -32,7 +32,7 @@ def own_time(policy: Policy, lengths: Lengths, cost: StepCost, quantile: float) 
     Its length (at `quantile`) in full steps, which also read the prompts of others. For a static
     batch it is twice the time of a batch: of the one that runs when the request comes, and its own.
     """
-    in_slots_s = policy.max_num_seqs / policy.capacity(lengths, cost)
+    in_slots_s = policy.slots / policy.capacity(lengths, cost)
     if policy.mode is Mode.STATIC:
         return 2 * in_slots_s
     return lengths.output_quantile(quantile) * in_slots_s / lengths.mean_output
@@ -51,7 +51,7 @@ def queue_bound(policy: Policy, lengths: Lengths, cost: StepCost, slo: Slo) -> i
 
 def retry_after(policy: Policy, lengths: Lengths, cost: StepCost) -> int:
     """Return the whole seconds in which a full server has worked off what it holds, at least 1."""
-    held = policy.max_num_seqs + (policy.max_waiting or 0)
+    held = policy.slots + (policy.max_waiting or 0)
     return max(1, math.ceil(held / policy.capacity(lengths, cost)))
 
 
@@ -67,7 +67,8 @@ def tried_bound(
 ) -> tuple[Policy, RunResult]:
     """Start from the bound of the formula and lower it until an overloaded run meets the SLO.
 
-    It is never above `LONGEST_QUEUE`.
+    It is never above `LONGEST_QUEUE`. The queue of such a run grows to about n/3; if nobody was
+    refused in it, the bound was not reached, and is the formula's alone.
     """
     bound = min(queue_bound(policy, lengths, cost, slo), LONGEST_QUEUE)
     while True:

@@ -18,7 +18,7 @@ from miniserve.capacity.search import BATCH_SIZES, Carried, best_batch
 from miniserve.queueing import Lengths, continuous_gain
 from miniserve.settings import LONGEST_QUEUE, Mode
 from miniserve.simulator import Policy, RunResult, mean_of, simulate
-from miniserve.simulator.single import nine_digits
+from miniserve.simulator.digits import nine_digits
 from miniserve.stepcost import StepCost
 
 
@@ -94,7 +94,8 @@ def plan(
 
     Raises:
         SloUnreachable: no mode meets the SLO at any rate.
-        ValueError: `overhead_s` alone takes as long as the SLO allows, or a batch size is below 1.
+        ValueError: `overhead_s` alone takes as long as the SLO allows, or a batch size is below 1
+            or above the token budget of a step.
     """
     inner = replace(slo, latency_s=slo.latency_s - overhead_s) if overhead_s else slo
     modes = []
@@ -128,13 +129,19 @@ def _reasoning(
     full: RunResult,
     retry: int,
 ) -> list[Step]:
-    b, q = policy.max_num_seqs, f"p{100 * slo.quantile:g}"
+    b, q = policy.slots, f"p{100 * slo.quantile:g}"
     own_s = own_time(policy, lengths, cost, slo.quantile)
     bound = queue_bound(policy, lengths, cost, slo)
     in_flight = best.carried_rps * mean_of(at_rate.samples.latencies).value
     full_s = full.samples.quantile(slo.quantile)
-    tried = "simulated overload" if bound <= LONGEST_QUEUE else "the longest that serve takes"
-    surplus = 1 - 1 / OVERLOAD
+    overload = f"simulated at {OVERLOAD:g} × capacity"
+    if full.shed:
+        tried, refused = overload, f"simulated; surplus {1 - 1 / OVERLOAD:.0%}"
+    else:
+        tried = f"not tried out: {full.offered:,} requests do not fill it"
+        refused = "simulated; the queue was never full"
+    if policy.max_waiting == LONGEST_QUEUE:
+        tried = f"the longest that serve takes; {tried}"
     return [
         Step("mean answer", lengths.mean_output, "tokens", "the length distribution"),
         Step(f"longest of {b}", lengths.expected_max(b), "tokens", "Σ v·(F(v)^B − F(v−)^B)"),
@@ -147,8 +154,8 @@ def _reasoning(
         Step("own time of a slow answer", own_s * 1e3, "ms", f"{q} length in full steps, no wait"),
         Step("left for waiting", (slo.latency_s - own_s) * 1e3, "ms", "SLO − own time"),
         Step("queue bound, predicted", bound, "requests", "capacity · time left"),
-        Step("queue bound, tried out", policy.max_waiting or 0, "requests", tried),
-        Step(f"{q} when overloaded", full_s * 1e3, "ms", f"simulated at {OVERLOAD:g} × capacity"),
-        Step("refused then", 100 * full.shed_share, "%", f"simulated; surplus {surplus:.0%}"),
+        Step("queue bound", policy.max_waiting or 0, "requests", tried),
+        Step(f"{q} when overloaded", full_s * 1e3, "ms", overload),
+        Step("refused then", 100 * full.shed_share, "%", refused),
         Step("Retry-After", retry, "s", "(slots + queue bound) / capacity, rounded up"),
     ]

@@ -83,30 +83,32 @@ class _NoEnd(Exception):
 def check_cases(exercise: str, learner: Any, cases: Sequence[Case]) -> Report:
     """Try the learner's object on each case, stopping at the first that is not right.
 
-    A stub counts as untouched when it is `...` or `None`, raises `NotImplementedError`, or returns
-    `...`.
+    A stub counts as untouched when it is `...` or `None`, or if in the first case it raises
+    `NotImplementedError` or returns `...`.
     """
     if learner is ... or learner is None:
         return Report(exercise, Verdict.NOT_STARTED)
     for number, case in enumerate(cases, start=1):
-        where = f"case {number} of {len(cases)}, {case.name}:"
         try:
             right, shown = _try_with_limit(case, learner)
         except (NotImplementedError, _NotStarted):
-            return Report(exercise, Verdict.NOT_STARTED)
+            if number == 1:
+                return Report(exercise, Verdict.NOT_STARTED)
+            detail = "there is no answer to it yet"
         except _NoEnd:
             detail = (
-                f"{where} no end after {TIME_LIMIT_S:g} s; is there a loop that never stops, "
+                f"no end after {TIME_LIMIT_S:g} s; is there a loop that never stops, "
                 "or a wait for something that never comes?"
             )
-            return Report(exercise, Verdict.WRONG, detail)
         except Exception as error:
             said = f": {error}" if str(error) else ""
-            detail = f"{where} it raised {type(error).__name__}{said}"
-            return Report(exercise, Verdict.WRONG, detail)
-        if not right:
-            expected = case.describe or repr(case.expected)
-            return Report(exercise, Verdict.WRONG, f"{where} expected {expected}, got {shown}")
+            detail = f"it raised {type(error).__name__}{said}"
+        else:
+            if right:
+                continue
+            detail = f"expected {case.describe or repr(case.expected)}, got {shown}"
+        where = f"case {number} of {len(cases)}, {case.name}"
+        return Report(exercise, Verdict.WRONG, f"{where}: {detail}")
     return Report(exercise, Verdict.PASSED, f"{len(cases)} of {len(cases)} cases")
 
 

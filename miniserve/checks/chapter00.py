@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
+from starlette.middleware.base import RequestResponseEndpoint
 
 from miniserve.background import BackgroundServer
 from miniserve.checks.cases import Case, Report, check_cases
@@ -31,10 +32,18 @@ def check_average_wait(average_wait: AverageWait) -> Report:
 
 def check_correct_all(correct_all: CorrectAll) -> Report:
     """Several corrections over HTTP, refusals included, from a server that answers in capitals."""
-    server = BackgroundServer(_shouting_app())
+    seen: list[str] = []
+    server = BackgroundServer(_shouting_app(seen))
 
     def case(name: str, sentences: list[str], expected: list[str | None]) -> Case:
-        return Case(name, lambda learner: learner(server.url, sentences), expected)
+        def run(learner: CorrectAll) -> object:
+            seen.clear()
+            got: object = learner(server.url, sentences)
+            if got is ... or got == expected or not seen:
+                return got
+            return f"{got} (the server saw: {'; '.join(seen)})"
+
+        return Case(name, run, expected)
 
     with server:
         return check_cases(
@@ -48,8 +57,15 @@ def check_correct_all(correct_all: CorrectAll) -> Report:
         )
 
 
-def _shouting_app() -> FastAPI:
+def _shouting_app(seen: list[str]) -> FastAPI:
+    """An app that answers in capitals and writes down what it was asked."""
     app = FastAPI()
+
+    @app.middleware("http")
+    async def note(request: Request, call_next: RequestResponseEndpoint) -> Response:
+        response = await call_next(request)
+        seen.append(f"{request.method} {request.url.path}, answered with {response.status_code}")
+        return response
 
     @app.post("/correct")
     async def correct(body: dict[str, str], response: Response) -> dict[str, str]:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from miniserve.checks.cases import Case, Report, check_cases
-from miniserve.client import Completion, Timing
+from miniserve.completion import Completion, Timing
 from miniserve.scheduler import ContinuousScheduler, Request, Scheduler
 from miniserve.stepcost import StepCost
 from miniserve.trace import StepRecord

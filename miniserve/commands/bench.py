@@ -19,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from miniserve.bench.printed import show
 from miniserve.cli import fail
-from miniserve.commands.simulate import JsonFile, in_a_folder
+from miniserve.cli_options import JsonFile, in_a_folder
 from miniserve.latency import LatencyRecord
 from miniserve.latency.files import paths_of
 from miniserve.loadtest import (
@@ -46,6 +46,9 @@ SENTENCES = (
 )
 """Sent in turn when no file with sentences is given."""
 
+_OF_THE_STANDARD = {"standard", "sweep", "requests", "trace", "out", "json_path"}
+"""What may be said of the standard load test; the rest it chooses itself."""
+
 
 class Arrivals(StrEnum):
     """When requests are sent."""
@@ -58,6 +61,7 @@ class Arrivals(StrEnum):
 
 
 def bench(
+    context: typer.Context,
     *,
     url: Annotated[str, typer.Option(help="Server to load, without the path.")] = (
         "http://127.0.0.1:8000"
@@ -125,6 +129,7 @@ def bench(
     moment a request was meant to leave. Ctrl-C stops sending and shows what there is.
     """
     if standard or sweep:
+        _refuse_others(context)
         _bench_standard(
             standard=standard,
             sweep=sweep,
@@ -187,6 +192,15 @@ def bench(
         result.save(save)
 
 
+def _refuse_others(context: typer.Context) -> None:
+    """Refuse options that the standard load test would not heed."""
+    for name in sorted(context.params.keys() - _OF_THE_STANDARD):
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            option = "--" + name.replace("_", "-")
+            raise typer.BadParameter(f"{option} has no meaning in the standard load test")
+
+
 def _bench_standard(
     *,
     standard: bool,
@@ -231,7 +245,7 @@ def _plan(
         if trace is None:
             raise typer.BadParameter("--arrivals replay needs --trace FILE")
         saved = Trace.load(trace)
-        return Trace(saved.offsets[:n], saved.sentences[:n]).at_rate(rate)
+        return saved.cut(0, n).at_rate(rate)
     if arrivals is Arrivals.GAMMA:
         return Trace.of(gamma(rate, n, seed, shape), sentences)
     offsets = poisson(rate, n, seed) if arrivals is Arrivals.POISSON else constant(rate, n)

@@ -11,8 +11,8 @@ from rich.table import Table
 
 from miniserve import capacity
 from miniserve.capacity import Plan, Slo
-from miniserve.commands.simulate import JsonFile, LengthsFile, StepCostFile, read_inputs
-from miniserve.simulator.single import to_json
+from miniserve.cli_options import JsonFile, LengthsFile, StepCostFile, read_inputs
+from miniserve.simulator.digits import to_json
 
 
 def plan(
@@ -40,13 +40,13 @@ def plan(
     ] = False,
 ) -> None:
     """Size a server for an SLO: rate, batch size, queue bound, Retry-After, and the reasons."""
-    cost, what = read_inputs(step_cost, lengths)
+    cost, distribution = read_inputs(step_cost, lengths)
     if overhead >= slo:
         raise typer.BadParameter("the overhead alone takes longer than the SLO allows")
     with Console(stderr=True).status("planning") as status:
         try:
             made = capacity.plan(
-                what,
+                distribution,
                 cost,
                 Slo(slo, quantile),
                 overhead_s=overhead,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -13,40 +12,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from miniserve import simulator
-from miniserve.queueing import Lengths
+from miniserve.cli_options import JsonFile, LengthsFile, StepCostFile, read_inputs
 from miniserve.settings import Mode
 from miniserve.simulator import Policy
+from miniserve.simulator.digits import to_json
 from miniserve.simulator.single import Progress as OnProgress
-from miniserve.simulator.single import to_json
-from miniserve.simulator.standard import standard_cost, standard_lengths
-from miniserve.stepcost import StepCost
-
-StepCostFile = Annotated[
-    Path | None,
-    typer.Option(help="JSON of a fitted step cost; default: the one of the standard load test."),
-]
-LengthsFile = Annotated[
-    Path | None, typer.Option(help="JSON of lengths in tokens; default: those of the verb corpus.")
-]
-
-
-def in_a_folder(path: Path | None) -> Path | None:
-    """Refuse a file that cannot be made, before the work is done and not after it."""
-    if path is not None and not path.parent.is_dir():
-        raise typer.BadParameter(f"there is no folder {path.parent}")
-    return path
-
-
-JsonFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--json",
-        help="Write the numbers here.",
-        dir_okay=False,
-        writable=True,
-        callback=in_a_folder,
-    ),
-]
 
 
 def simulate(
@@ -84,14 +54,17 @@ def simulate(
     The scheduler is the one that serves; only the model's steps are replaced by what they cost. Two
     runs with the same arguments write the same file, byte for byte, on any machine.
     """
-    cost, what = read_inputs(step_cost, lengths)
-    policy = Policy(mode, max_num_seqs, max_wait_s, max_num_batched_tokens, max_waiting)
-    capacity = policy.capacity(what, cost)
+    cost, distribution = read_inputs(step_cost, lengths)
+    try:
+        policy = Policy(mode, max_num_seqs, max_wait_s, max_num_batched_tokens, max_waiting)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    capacity = policy.capacity(distribution, cost)
     rate = load * capacity if rate is None else rate
     console = Console(stderr=True)
     with _progress(console, requests) as on_progress:
         result = simulator.simulate(
-            policy, what, cost, rate=rate, n=requests, seed=seed, on_progress=on_progress
+            policy, distribution, cost, rate=rate, n=requests, seed=seed, on_progress=on_progress
         )
     row = result.as_dict()
     report: dict[str, Any] = {
@@ -100,26 +73,15 @@ def simulate(
         "capacity_rps": capacity,
         "step_cost": {"a": cost.a, "b": cost.b, "c": cost.c},
         "lengths": {
-            "mean_prompt": what.mean_prompt,
-            "mean_output": what.mean_output,
-            "longest_of_a_batch": what.expected_max(policy.max_num_seqs),
+            "mean_prompt": distribution.mean_prompt,
+            "mean_output": distribution.mean_output,
+            "longest_of_a_batch": distribution.expected_max(policy.slots),
         },
         "result": row,
     }
     if json_path is not None:
         json_path.write_text(to_json(report), encoding="utf-8")
     Console().print(_table(report, row))
-
-
-def read_inputs(step_cost: Path | None, lengths: Path | None) -> tuple[StepCost, Lengths]:
-    """Read the files that were given, and those of the standard load test in place of others."""
-    try:
-        cost = StepCost.load(step_cost) if step_cost else standard_cost()
-        return cost, Lengths.load(lengths) if lengths else standard_lengths()
-    except (OSError, ValueError) as error:
-        raise typer.BadParameter(str(error)) from error
-    except (RecursionError, OverflowError) as error:
-        raise typer.BadParameter(f"the file cannot be read: {error}") from error
 
 
 def _table(report: dict[str, Any], row: dict[str, Any]) -> Table:

@@ -17,7 +17,9 @@ SHED = frozenset({429, 503})
 
 @dataclass(frozen=True, slots=True)
 class LatencyRecord:
-    """One request in four stamps: meant to be sent, sent, first byte of the answer, last byte."""
+    """One request in four stamps: meant to be sent, sent, answered as far as the end of the
+    headers, answered.
+    """
 
     intended: float
     sent: float

@@ -91,6 +91,20 @@ class Trace:
         _check(rate, len(self.sentences))
         return Trace(self.offsets / rate, self.sentences)
 
+    def cut(self, first: int, count: int) -> "Trace":
+        """Return up to `count` requests from the one with number `first` on, on their own clock.
+
+        It begins when the request before them was sent, or where the trace itself begins.
+        """
+        start = self.offsets[first - 1] if first else 0.0
+        end = first + count
+        return Trace(self.offsets[first:end] - start, self.sentences[first:end])
+
+    def stretches(self, length: int) -> "list[Trace]":
+        """Cut the trace into stretches of `length` requests; a shorter rest is left out."""
+        firsts = range(0, len(self.sentences) - length + 1, length)
+        return [self.cut(first, length) for first in firsts]
+
     def save(self, path: str | Path) -> None:
         """Write the trace as JSON Lines: {"at": seconds, "sentence": text}."""
         with Path(path).open("w", encoding="utf-8") as file:
@@ -146,7 +160,7 @@ class PoissonClock:
         self._rng = np.random.default_rng(seed)
         self._since = now
         self._need = float(self._rng.exponential())
-        self._rate = _check_rate(rate)
+        self._rate = check_rate(rate)
 
     @property
     def rate(self) -> float:
@@ -168,7 +182,7 @@ class PoissonClock:
 
     def change_rate(self, rate: float, now: float) -> None:
         """Change the rate at the moment `now`, which must not lie beyond `due`."""
-        _check_rate(rate)
+        check_rate(rate)
         if now > self.due:
             raise ValueError(f"the arrival due at {self.due} must be taken first; it is {now}")
         now = max(now, self._since)
@@ -177,14 +191,15 @@ class PoissonClock:
         self._since, self._rate = now, rate
 
 
-def _check_rate(rate: float) -> float:
+def check_rate(rate: float) -> float:
+    """Return a rate at which requests may come; ValueError unless it is 0 or above, and finite."""
     if not (math.isfinite(rate) and rate >= 0):
         raise ValueError(f"the rate must be 0 or above, not {rate}")
     return rate
 
 
 def _check(rate: float, n: int) -> None:
-    if _check_rate(rate) == 0:
+    if check_rate(rate) == 0:
         raise ValueError("a schedule needs a rate above 0")
     if n < 0:
         raise ValueError(f"cannot schedule {n} requests")

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from miniserve.latency import LatencyRecord
-from miniserve.loadtest.arrivals import PoissonClock
+from miniserve.loadtest.arrivals import PoissonClock, check_rate
 from miniserve.loadtest.client import MAX_IN_FLIGHT, LoadClient, OnRecord, Target
 
 PATIENCE_S = 10.0
@@ -82,9 +82,7 @@ class BackgroundLoad:
 
     @rate.setter
     def rate(self, rate: float) -> None:
-        if not (math.isfinite(rate) and rate >= 0):
-            raise ValueError(f"the rate must be 0 or above, not {rate}")
-        self._wanted_rate = rate
+        self._wanted_rate = check_rate(rate)
         self._nudge()
 
     @property

@@ -21,7 +21,7 @@ class Answer:
 
     status: int = 0
     first_byte: float | None = None
-    """When the headers were there."""
+    """When the headers were all there: the parser tells of nothing before."""
     done: float | None = None
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from starlette.types import Message, Receive, Scope, Send
 
 #: For an answer after which nothing more can be read from the connection.
@@ -94,14 +92,3 @@ class StatusWatch:
         if message["type"] == "http.response.start":
             self.status = message["status"]
         await self._send(message)
-
-
-def on_response_start(send: Send, callback: Callable[[Message], None]) -> Send:
-    """A `send` that shows each response's first message (status, headers) to `callback`."""
-
-    async def watched(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            callback(message)
-        await send(message)
-
-    return watched

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from miniserve.metrics import Metrics
 from miniserve.middleware.asgi import StatusWatch, method_of, route_of
-from miniserve.problems import CLIENT_GONE
+from miniserve.problems import CLIENT_GONE, INTERNAL, UNAVAILABLE
 
 
 class CountRequests:
@@ -25,8 +27,11 @@ class CountRequests:
         self.metrics.http_in_flight.inc()
         try:
             await self.app(scope, receive, watched)
+        except asyncio.CancelledError:  # answered by `AccessLog`, as an error is
+            watched.status = watched.status or UNAVAILABLE.status
+            raise
         except Exception:
-            watched.status = watched.status or 500
+            watched.status = watched.status or INTERNAL.status
             raise
         finally:
             self.metrics.http_in_flight.dec()

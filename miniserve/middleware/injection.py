@@ -1,4 +1,6 @@
-"""Sentences that are no sentences: control characters, prompt-format tokens, endless repetition.
+"""Sentences that are no sentences: tokens of a prompt format, endless repetition.
+
+What is no printable line of text is refused by `tutor.check_sentence`, on every route.
 
 This is hygiene, not security. It keeps obvious rubbish away from the model and says why; it does
 not make a model safe against words that it should not follow. The tutor's safety is that its model
@@ -18,16 +20,6 @@ from miniserve.schemas import FieldError
 from miniserve.tutor import MAX_SENTENCE_LENGTH
 
 _RULES = {
-    "control_character": (
-        "The sentence holds a control character.",
-        re.compile(
-            r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]"
-        ),
-    ),
-    "line_break": (
-        "The sentence holds a line break, which ends a prompt.",
-        re.compile(r"[\n\r\x0b\x0c\x85\u2028\u2029]"),
-    ),
     "format_token": (
         "The sentence holds a token of a prompt format.",
         re.compile(r"</?s>|<pad>|<unk>|<\|[^|>]{1,40}\|>|\[/?INST\]|<</?SYS>>", re.IGNORECASE),

@@ -7,7 +7,7 @@ import uuid
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from miniserve.middleware.asgi import header, on_response_start
+from miniserve.middleware.asgi import header
 
 _HEADER = b"x-request-id"
 _ACCEPTED = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -31,8 +31,10 @@ class RequestID:
         request_id = asked if _ACCEPTED.fullmatch(asked) else uuid.uuid4().hex
         scope.setdefault("state", {})["request_id"] = request_id
 
-        def name(message: Message) -> None:
-            message.setdefault("headers", [])
-            message["headers"] = [*message["headers"], (_HEADER, request_id.encode())]
+        async def named(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = [*message.get("headers", []), (_HEADER, request_id.encode())]
+                message = {**message, "headers": headers}
+            await send(message)
 
-        await self.app(scope, receive, on_response_start(send, name))
+        await self.app(scope, receive, named)

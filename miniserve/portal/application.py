@@ -4,7 +4,8 @@ Around everything are the server's own layers (`miniserve.middleware` says why i
 one more among them and two inside:
 
 1. `RequestID`, `AccessLog`, `CountRequests`
-2. `ProblemPages`: a browser is shown a page in place of a problem's JSON, whoever refused it.
+2. `ProblemPages`: a browser is shown a page in place of a problem's JSON, whoever further in
+   refused it. The 500 that `AccessLog` makes of a bug stays JSON: it comes from further out.
 3. `RateLimit`, `BodySize`, `InjectionFilter`: refuse before any cookie is looked at.
 4. `Sessions`: decodes the session.
 5. `CSRF`: compares with the token that is in the session, so it must stand inside `Sessions`.

@@ -11,12 +11,23 @@ from miniserve.tutor import Correction
 RECENT = 50
 
 
-def add(db: sqlite3.Connection, student: Student, sentence: str, correction: Correction) -> None:
-    """Write one down."""
-    db.execute(
-        "INSERT INTO exercises (student_id, sentence, corrected, explanation) VALUES (?, ?, ?, ?)",
-        (student.id, sentence, correction.corrected, correction.explanation),
+def add(db: sqlite3.Connection, student: Student, sentence: str, correction: Correction) -> bool:
+    """Write one down; False if meanwhile the account was deleted, or its sessions were ended.
+
+    The id alone does not tell: SQLite may give that of a deleted account again.
+    """
+    added = db.execute(
+        "INSERT INTO exercises (student_id, sentence, corrected, explanation)"
+        " SELECT id, ?, ?, ? FROM students WHERE id = ? AND session_epoch = ?",
+        (
+            sentence,
+            correction.corrected,
+            correction.explanation,
+            student.id,
+            student.session_epoch,
+        ),
     )
+    return added.rowcount == 1
 
 
 def history(db: sqlite3.Connection, student: Student) -> list[sqlite3.Row]:

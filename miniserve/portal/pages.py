@@ -21,10 +21,12 @@ from miniserve.portal import accounts, exercises
 from miniserve.portal.accounts import BadName, NameTaken, Student
 from miniserve.portal.auth import (
     ADMIN_PROBLEMS,
+    NOT_SIGNED_IN,
     STUDENT_PROBLEMS,
     CurrentAdmin,
     CurrentStudent,
     DbSession,
+    Refused,
 )
 from miniserve.portal.database import DATABASE_BUSY
 from miniserve.portal.html import FormField, page
@@ -71,7 +73,8 @@ def pages_router() -> APIRouter:
             timeout_s=settings.request_timeout_s,
         )
         correction = read_completion(completion)
-        await run_in_threadpool(exercises.add, db, student, checked, correction)
+        if not await run_in_threadpool(exercises.add, db, student, checked, correction):
+            raise Refused(NOT_SIGNED_IN)
         return RedirectResponse("/", 303)
 
     @router.get("/admin", summary="All accounts", responses=problems.responses(ADMIN_PROBLEMS))

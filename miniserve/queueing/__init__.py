@@ -1,7 +1,7 @@
 """Queueing mathematics for a server: what can be said without running anything.
 
 `formulas`
-    single queues (M/M/1, M/D/1, M/G/1, M/M/c), scaling law, tail at scale.
+    single queues (M/M/1, M/G/1, M/M/c), scaling law, tail at scale.
 `lengths`
     how long prompts and answers are: an exact distribution, and the longest of a batch.
 `batches`
@@ -23,13 +23,10 @@ from miniserve.queueing.batches import (
 from miniserve.queueing.formulas import (
     UnstableQueue,
     erlang_c,
-    md1_wait,
     mg1_wait,
     mm1_sojourn,
     mm1_sojourn_quantile,
     mm1_wait,
-    mmc_wait,
-    mmc_wait_quantile,
     tail_at_scale,
     universal_scalability,
     utilisation,
@@ -49,13 +46,10 @@ __all__ = [
     "inoue_bound",
     "intervals_of",
     "littles_law",
-    "md1_wait",
     "mg1_wait",
     "mm1_sojourn",
     "mm1_sojourn_quantile",
     "mm1_wait",
-    "mmc_wait",
-    "mmc_wait_quantile",
     "running_intervals",
     "tail_at_scale",
     "universal_scalability",

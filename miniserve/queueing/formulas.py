@@ -60,14 +60,6 @@ def mg1_wait(arrival_rate: float, service_s: float, service_second_moment: float
     return arrival_rate * service_second_moment / (2.0 * (1.0 - load))
 
 
-def md1_wait(arrival_rate: float, service_s: float) -> float:
-    """Return the mean wait with a constant service time, in seconds: half of that of M/M/1.
-
-    It is `mg1_wait` with E[S²] = E[S]². Raises UnstableQueue if ρ ≥ 1.
-    """
-    return mg1_wait(arrival_rate, service_s, service_s**2)
-
-
 def mm1_wait(arrival_rate: float, service_s: float) -> float:
     """Return the mean wait with exponential service times, in seconds: ρ·E[S] / (1−ρ).
 
@@ -90,7 +82,8 @@ def mm1_sojourn_quantile(arrival_rate: float, service_s: float, q: float) -> flo
     The sojourn is exponential with rate μ−λ, so it is −ln(1−q) / (μ−λ); the p99 is ln 100 / (μ−λ).
     Raises UnstableQueue if ρ ≥ 1.
     """
-    _check_quantile(q)
+    if not 0.0 <= q < 1.0:
+        raise ValueError(f"q must be at least 0 and less than 1, not {q}")
     return -math.log1p(-q) * mm1_sojourn(arrival_rate, service_s)
 
 
@@ -107,28 +100,6 @@ def erlang_c(arrival_rate: float, service_s: float, servers: int) -> float:
     for k in range(1, servers + 1):
         blocked = offered * blocked / (k + offered * blocked)
     return blocked / (1.0 - load * (1.0 - blocked))
-
-
-def mmc_wait(arrival_rate: float, service_s: float, servers: int) -> float:
-    """Return the mean wait in an M/M/c queue, in seconds: C / (cμ−λ), with C from `erlang_c`.
-
-    Raises UnstableQueue if ρ ≥ 1.
-    """
-    must_wait = erlang_c(arrival_rate, service_s, servers)
-    return must_wait / (servers / service_s - arrival_rate)
-
-
-def mmc_wait_quantile(arrival_rate: float, service_s: float, servers: int, q: float) -> float:
-    """Return the q-quantile (0 ≤ q < 1) of the wait in an M/M/c queue, in seconds.
-
-    From P(wait > t) = C·exp(−(cμ−λ)t); zero while q is below the share that need not wait. Raises
-    UnstableQueue if ρ ≥ 1.
-    """
-    _check_quantile(q)
-    must_wait = erlang_c(arrival_rate, service_s, servers)
-    if 1.0 - q >= must_wait:
-        return 0.0
-    return math.log(must_wait / (1.0 - q)) / (servers / service_s - arrival_rate)
 
 
 def universal_scalability(n: float, contention: float, coherency: float) -> float:
@@ -154,8 +125,3 @@ def tail_at_scale(slow_share: float, fan_out: int) -> float:
     if not 0.0 <= slow_share <= 1.0 or fan_out < 1:
         raise ValueError("the share must lie between 0 and 1, and the fan-out be at least 1")
     return float(1.0 - (1.0 - slow_share) ** fan_out)
-
-
-def _check_quantile(q: float) -> None:
-    if not 0.0 <= q < 1.0:
-        raise ValueError(f"q must be at least 0 and less than 1, not {q}")

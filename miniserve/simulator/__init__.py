@@ -6,6 +6,8 @@
     one server: a policy, requests, a step cost; what `miniserve simulate` runs.
 `samples`
     what is kept of each request, and what may be said from it.
+`digits`
+    how results are written, so that two machines can compare them.
 `fleet`
     many replicas behind a router.
 `published`

@@ -13,12 +13,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from miniserve.scheduler import Request, Scheduler, SchedulerOutput
+from miniserve.scheduler import SHORTEST_WAIT_S, Request, Scheduler, SchedulerOutput
 from miniserve.simulator.samples import Samples
 from miniserve.stepcost import StepCost
+from miniserve.virtual_clock import MOST_IDLE, unread_tokens
 
 Router = Callable[[Sequence[int]], int]
 """Chooses a replica, given the number of requests in flight at each."""
+
+_NOTHING = "a scheduler computes nothing although requests wait"
 
 
 def random_router(seed: int) -> Router:
@@ -77,6 +80,7 @@ class _Replica:
     step: SchedulerOutput | None = None  # the step that runs now, and when it ends
     ends: float = math.inf
     alarm: float = math.inf  # when an idle scheduler is to be asked again
+    idle: int = 0  # how often it was asked in a row and computed nothing, while nobody came
     busy_s: float = 0.0
 
 
@@ -99,11 +103,18 @@ def run_fleet(
     """Send requests (in order of arrival) through the router until all have ended.
 
     A request that arrives at the very moment at which a step ends is there before the next is
-    scheduled. Memory: what is in flight, and three numbers a request.
+    scheduled. Memory: what is in flight, and two numbers a request.
+
+    Args:
+        schedulers: one for each replica; their end token must not be -1, the token that every step
+            writes here.
+        requests: as for `virtual_clock.run`.
+        cost: seconds of a step, on every replica.
+        route: chooses the replica of each request.
 
     Raises:
-        RuntimeError: a scheduler left requests waiting, and said neither what to compute nor when
-            to ask again.
+        RuntimeError: a scheduler leaves requests waiting, and says neither what to compute nor when
+            to ask again, or says "later" a thousand times in a row while nobody comes to it.
     """
     replicas = [_Replica(scheduler) for scheduler in schedulers]
     in_flight = [0] * len(replicas)
@@ -117,6 +128,7 @@ def run_fleet(
             now = upcoming.arrival_time
             i = route(in_flight)
             in_flight[i] += 1
+            replicas[i].idle = 0
             replicas[i].scheduler.add_request(upcoming)
             if replicas[i].step is None:
                 # Not at once: whoever else comes at this moment is to be in the same step.
@@ -127,7 +139,7 @@ def run_fleet(
         replica = replicas[i]
         if replica.step is not None and replica.ends <= moment:
             now = moment
-            tokens = [0] * len(replica.step.requests)
+            tokens = unread_tokens(len(replica.step.requests))
             for request in replica.scheduler.update(replica.step, tokens, now):
                 in_flight[i] -= 1
                 samples.add(request)
@@ -137,7 +149,7 @@ def run_fleet(
             now = moment
             _start(replica, i, now, cost, events)
     if any(in_flight):
-        raise RuntimeError("a scheduler computes nothing although requests wait")
+        raise RuntimeError(_NOTHING)
     return FleetResult(samples, now, [replica.busy_s / now if now else 0.0 for replica in replicas])
 
 
@@ -147,13 +159,17 @@ def _start(
     """Start a replica's next step, if it has anything to do."""
     output = replica.scheduler.schedule(now)
     replica.alarm = math.inf
+    replica.idle = 0 if output.requests else replica.idle + 1
     if output.requests:
         took = cost.seconds(len(output.requests), sum(output.num_tokens))
         replica.step, replica.ends = output, now + took
         replica.busy_s += took
         heapq.heappush(events, (replica.ends, i))
-    elif output.wait_until is not None:
-        _set_alarm(replica, i, output.wait_until, events)
+    elif output.wait_until is not None and replica.scheduler.requests:
+        if replica.idle > MOST_IDLE:
+            raise RuntimeError(_NOTHING)
+        moment = output.wait_until  # who asks to be called again at once does not stop the clock
+        _set_alarm(replica, i, moment if moment > now else now + SHORTEST_WAIT_S, events)
 
 
 def _set_alarm(replica: _Replica, i: int, moment: float, events: list[tuple[float, int]]) -> None:

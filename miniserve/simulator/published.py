@@ -4,7 +4,8 @@ What a scheduler gains follows from lengths and step costs, and can be had here.
 memory management gain cannot, and is not claimed.
 
 * Orca (Yu et al., OSDI 2022) compares iteration-level scheduling with batches that leave together,
-  at prompts of 32–512 tokens and answers of 1–128, both uniform, with Poisson arrivals.
+  at prompts of 32–512 tokens and answers of 1–128, both uniform, with Poisson arrivals: a `sweep`
+  in each mode.
 * Anyscale ("How continuous batching enables 23x throughput in LLM inference", 2023) varies the
   spread of the answers' lengths: the wider, the larger the gain.
 * vLLM (Kwon et al., SOSP 2023) draws latency against load: flat for long, then a wall.
@@ -33,11 +34,6 @@ the 0.064 ms a token of the profile in A. Agrawal et al., "Vidur" (MLSys 2024).
 
 LLAMA2_7B_A100_LONG = StepCost(a=17e-3 - 17e-3 / 31, b=17e-3 / 31 - _TOKEN_S, c=_TOKEN_S)
 """The same with long contexts, where attention reads more: 17 ms for one row and 34 ms for 32."""
-
-
-def orca_lengths() -> Lengths:
-    """Return Orca's synthetic lengths, thinned to every 16th prompt: U(32, 512) and U(1, 128)."""
-    return Lengths({(p, n): 1 for p in range(32, 513, 16) for n in range(1, 129)})
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Three numbers for each request of a run, and what may be said from them."""
+"""Two numbers for each request of a run, and what may be said from them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Mean:
 
 
 class Samples:
-    """Latency, wait and time to first token of every request that ended, in seconds.
+    """Latency and wait of every request that ended, in seconds.
 
     In the order in which they ended; eight bytes each.
     """
@@ -31,17 +31,14 @@ class Samples:
     def __init__(self) -> None:
         self._latency = array("d")
         self._wait = array("d")
-        self._first_token = array("d")
 
     def add(self, request: Request) -> None:
         """Take in a request that has ended."""
         arrived = request.arrival_time
         assert request.finish_time is not None
         assert request.first_scheduled_time is not None
-        assert request.first_token_time is not None
         self._latency.append(request.finish_time - arrived)
         self._wait.append(request.first_scheduled_time - arrived)
-        self._first_token.append(request.first_token_time - arrived)
 
     def __len__(self) -> int:
         return len(self._latency)
@@ -55,11 +52,6 @@ class Samples:
     def waits(self) -> Floats:
         """Arrival to the first step that held the request."""
         return np.array(self._wait, dtype=np.float64)
-
-    @property
-    def first_tokens(self) -> Floats:
-        """Arrival to the first token of the answer."""
-        return np.array(self._first_token, dtype=np.float64)
 
     def quantile(self, q: float) -> float:
         """Return the q-quantile of the latency; NaN without samples."""

@@ -1,13 +1,12 @@
 """One server on the virtual clock: the live engine's schedulers, a step cost, a seed.
 
 Numbers come out the same to the last byte on every machine: the clock adds up Python floats,
-arrivals and lengths are drawn without a logarithm, and what is written is rounded to nine
-significant digits.
+arrivals and lengths are drawn without a logarithm, and what is written is rounded
+(`simulator.digits`).
 """
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -18,6 +17,7 @@ from miniserve.queueing import Lengths
 from miniserve.queueing.batches import capacity
 from miniserve.scheduler import ContinuousScheduler, Request, Scheduler, StaticScheduler
 from miniserve.settings import Mode
+from miniserve.simulator.digits import nine_digits
 from miniserve.simulator.samples import Samples, mean_of
 from miniserve.simulator.workload import poisson_requests
 from miniserve.stepcost import Cost, StepCost
@@ -31,18 +31,26 @@ Progress = Callable[[int], object]
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How a server shares its model: a mode and its knobs, named as in `miniserve.settings`."""
+    """How a server shares its model: a mode and its knobs, named as in `miniserve.settings`.
+
+    Raises ValueError if the knobs do not go together.
+    """
 
     mode: Mode = Mode.CONTINUOUS
     max_num_seqs: int = 16
+    """Of no meaning in the modes sync and async: see `slots`."""
     max_wait_s: float = 0.005
     max_num_batched_tokens: int = 256
     max_waiting: int | None = None
     """Requests that may wait beyond those in a slot; None: no bound."""
 
     def __post_init__(self) -> None:
-        if self.mode in (Mode.SYNC, Mode.ASYNC):
-            object.__setattr__(self, "max_num_seqs", 1)
+        self.scheduler()  # which knows what it cannot do
+
+    @property
+    def slots(self) -> int:
+        """Requests in a step together at most."""
+        return 1 if self.mode in (Mode.SYNC, Mode.ASYNC) else self.max_num_seqs
 
     def scheduler(self) -> Scheduler:
         """Make the scheduler: sync and async run one request after another, as one slot does.
@@ -51,19 +59,17 @@ class Policy:
         (`simulator.under_load.one_by_one`).
         """
         if self.mode is Mode.STATIC:
-            return StaticScheduler(self.max_num_seqs, _NO_EOS, self.max_wait_s)
-        return ContinuousScheduler(
-            self.max_num_seqs, _NO_EOS, max(self.max_num_batched_tokens, self.max_num_seqs)
-        )
+            return StaticScheduler(self.slots, _NO_EOS, self.max_wait_s)
+        return ContinuousScheduler(self.slots, _NO_EOS, self.max_num_batched_tokens)
 
     @property
     def max_in_flight(self) -> int | None:
         """Requests that may be inside together, as `BatchingClient` counts them."""
-        return None if self.max_waiting is None else self.max_num_seqs + self.max_waiting
+        return None if self.max_waiting is None else self.slots + self.max_waiting
 
     def capacity(self, lengths: Lengths, cost: StepCost) -> float:
         """Return the most requests/s that can be carried, from the formula for full batches."""
-        return capacity(lengths, cost, self.max_num_seqs, static=self.mode is Mode.STATIC)
+        return capacity(lengths, cost, self.slots, static=self.mode is Mode.STATIC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +99,7 @@ class RunResult:
         latency, wait = mean_of(self.samples.latencies), mean_of(self.samples.waits)
         row = {
             "policy": asdict(self.policy),
+            "slots": self.policy.slots,
             "offered": self.offered,
             "answered": self.answered,
             "shed": self.shed,
@@ -123,7 +130,7 @@ def run(
 ) -> RunResult:
     """Run requests (in order of arrival) through one server until all have ended.
 
-    Memory: what is in flight, and three numbers for each request.
+    Memory: what is in flight, and two numbers for each request.
     """
     samples = Samples()
     offered = shed = 0
@@ -184,19 +191,3 @@ def simulate(
         rate = load * policy.capacity(lengths, cost)
     requests = poisson_requests(rate, lengths, n, seed)
     return run(policy, requests, cost, on_progress=on_progress)
-
-
-def nine_digits(value: Any) -> Any:
-    """Round every float in nested dicts and lists to nine significant digits; NaN becomes None."""
-    if isinstance(value, dict):
-        return {key: nine_digits(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [nine_digits(item) for item in value]
-    if isinstance(value, float):
-        return float(f"{value:.9g}") if math.isfinite(value) else None
-    return value
-
-
-def to_json(value: dict[str, Any]) -> str:
-    """Write a result in the one way that two machines can compare byte by byte."""
-    return json.dumps(nine_digits(value), indent=2, sort_keys=True, allow_nan=False) + "\n"

@@ -11,7 +11,6 @@ from miniserve.widgets.lines import Line
 from miniserve.widgets.load import LoadPanel
 from miniserve.widgets.picture import show_cdf, show_lines, show_timeline
 from miniserve.widgets.predict import Predict
-from miniserve.widgets.preview import virtual_preview, virtual_race
 from miniserve.widgets.race import Race
 from miniserve.widgets.results import LoadResults
 from miniserve.widgets.segments import RequestInfo
@@ -33,6 +32,4 @@ __all__ = [
     "show_cdf",
     "show_lines",
     "show_timeline",
-    "virtual_preview",
-    "virtual_race",
 ]

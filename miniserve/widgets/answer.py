@@ -8,8 +8,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from miniserve.palette import BLUE, ORANGE, PINK, SKY_BLUE, ink
 from miniserve.widgets.curves import ms
-from miniserve.widgets.palette import BLUE, ORANGE, PINK, SKY_BLUE, ink
 
 PARTS = {
     "queue": ("waiting in the queue", ORANGE),

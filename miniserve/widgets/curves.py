@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from miniserve.latency import Floats, LatencyRecord, Percentile, cdf, latencies, percentile
-from miniserve.widgets.palette import MODE_DASHES, TEXT, mode_colour
+from miniserve.palette import TEXT, dash_of, mode_colour
 
 Role = Literal["live", "pinned", "before", "preview", "saved"]
 
@@ -106,7 +106,6 @@ def ms(seconds: float) -> str:
     return f"{value:.1f} ms" if value < 9.95 else f"{value:.0f} ms"
 
 
-_ROLE_DASHES = {"live": "solid", "before": "solid", "pinned": "dash", "preview": "dot"}
 _DASHES = {"dot": "3 3", "dash": "8 4", "dashdot": "9 3 3 3"}
 """Lengths of line and gap, as SVG takes them."""
 
@@ -128,7 +127,7 @@ def curve_table(curves: Sequence[Curve]) -> str:
 
 @functools.lru_cache(maxsize=32)
 def _row(curve: Curve) -> str:
-    dash = _ROLE_DASHES.get(curve.role) or MODE_DASHES.get(curve.mode, "solid")
+    dash = dash_of(curve.role, curve.mode)
     width = 1.5 if curve.role == "before" else 3
     chip = (
         "<svg class='miniserve-chip' width='27' height='4' aria-hidden='true'>"

@@ -14,15 +14,21 @@ from typing import Any, TypeAlias
 
 import plotly.graph_objects as go
 
+from miniserve.palette import (
+    CLEAR,
+    GRID,
+    ROLE_LOOKS,
+    SHARE_TICKS,
+    TEXT,
+    dash_of,
+    latency_ticks,
+)
 from miniserve.widgets.curves import QUANTILES, Curve, ms
-from miniserve.widgets.palette import CLEAR, GRID, MODE_DASHES, TEXT
 
 Spec: TypeAlias = dict[str, Any]
 
 LATENCY_RANGE_MS = (3.0, 10_000.0)
 """What a live latency axis spans. It does not follow the data: a moving axis cannot be read."""
-
-_TICKS_MS = (1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_000)
 
 
 def base_layout(height: int, **more: Any) -> Spec:
@@ -75,13 +81,13 @@ def heading(text: str, x: float, y: float, size: int) -> Spec:
 def latency_axis(range_ms: tuple[float, float] = LATENCY_RANGE_MS, **more: Any) -> Spec:
     """Return a logarithmic axis of latencies, in milliseconds."""
     low, high = range_ms
-    ticks = [tick for tick in _TICKS_MS if low <= tick <= high]
+    ticks = latency_ticks(range_ms)
     return axis(
         "latency (ms, logarithmic)",
         type="log",
         range=[math.log10(low), math.log10(high)],
-        tickvals=ticks,
-        ticktext=[f"{tick}" if tick < 1_000 else f"{tick // 1_000} s" for tick in ticks],
+        tickvals=list(ticks),
+        ticktext=list(ticks.values()),
         **more,
     )
 
@@ -91,19 +97,11 @@ def share_axis(**more: Any) -> Spec:
     return axis(
         "share of requests",
         range=[0, 1.09],
-        tickvals=[0, 0.25, 0.5, 0.75, 0.95],
-        ticktext=["0", "25 %", "50 %", "75 %", "95 %"],
+        tickvals=list(SHARE_TICKS),
+        ticktext=list(SHARE_TICKS.values()),
         **more,
     )
 
-
-_ROLE_LINES: dict[str, Spec] = {
-    "live": {"width": 3.5, "dash": "solid"},
-    "saved": {"width": 2.5},
-    "pinned": {"width": 2, "dash": "dash"},
-    "preview": {"width": 2, "dash": "dot"},
-    "before": {"width": 1.2, "dash": "solid"},
-}
 
 _SYMBOLS = ("circle", "diamond", "square")
 _PLACES = ("bottom right", "bottom right", "top left")
@@ -129,8 +127,6 @@ def cdf_traces(
     """
     x, share = curve.points()
     place = {"xaxis": axes[0], "yaxis": axes[1]}
-    line = {"color": curve.drawn_colour, **_ROLE_LINES[curve.role]}
-    line.setdefault("dash", MODE_DASHES.get(curve.mode, "solid"))
     name = f"{curve.badge} {curve.label}".strip()
     steps: Spec = {
         "type": "scatter",
@@ -138,7 +134,12 @@ def cdf_traces(
         "name": name,
         "x": x,
         "y": share,
-        "line": {"shape": "hv", **line},
+        "line": {
+            "shape": "hv",
+            "color": curve.drawn_colour,
+            "width": ROLE_LOOKS[curve.role].width,
+            "dash": dash_of(curve.role, curve.mode),
+        },
         "hovertemplate": f"{name}<br>%{{y:.1%}} within %{{x:.0f}} ms<extra></extra>",
         **place,
     }

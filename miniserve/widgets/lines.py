@@ -11,8 +11,8 @@ import numpy as np
 import plotly.graph_objects as go
 
 from miniserve.latency import Floats
+from miniserve.palette import LINE_COLOURS, MODE_COLOURS
 from miniserve.widgets.figures import Spec, axis, base_layout, figure
-from miniserve.widgets.palette import LINE_COLOURS, MODE_COLOURS
 
 Style = Literal["theory", "measured", "points", "line"]
 

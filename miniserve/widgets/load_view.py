@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import ipywidgets
 
+from miniserve.palette import PINK, SKY_BLUE, TEXT
 from miniserve.widgets.canvas import Canvas
 from miniserve.widgets.curves import Curve, curve_table
 from miniserve.widgets.figures import (
@@ -19,7 +20,6 @@ from miniserve.widgets.figures import (
 )
 from miniserve.widgets.live import Notice
 from miniserve.widgets.measured import MAX_PINS
-from miniserve.widgets.palette import PINK, SKY_BLUE, TEXT
 from miniserve.widgets.preview import MAX_PREVIEWS
 from miniserve.widgets.results import Counts
 from miniserve.widgets.strips import STRIP_S, Series, Strip, strip_trace, strips_layout

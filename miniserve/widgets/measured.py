@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from miniserve.latency import LatencyRecord, latencies
+from miniserve.palette import SKY_BLUE
 from miniserve.widgets.controls import Setting
 from miniserve.widgets.curves import Curve
-from miniserve.widgets.palette import SKY_BLUE
 
 MAX_PINS = 3
 

@@ -13,6 +13,7 @@ import ipywidgets
 from matplotlib.figure import Figure
 
 from miniserve.capacity import Slo
+from miniserve.palette import GREEN, ORANGE, TEXT
 from miniserve.queueing import Lengths
 from miniserve.stepcost import StepCost
 from miniserve.widgets import stills
@@ -21,7 +22,6 @@ from miniserve.widgets.canvas import Canvas
 from miniserve.widgets.controls import Controls, Range, Setting
 from miniserve.widgets.figures import Spec, axis, base_layout, nice_ceiling
 from miniserve.widgets.live import LivePanel, Notice
-from miniserve.widgets.palette import GREEN, ORANGE, TEXT
 from miniserve.widgets.style import framed
 
 

@@ -9,6 +9,7 @@ import ipywidgets
 import numpy as np
 
 from miniserve.latency import LatencyRecord
+from miniserve.palette import lighter, mode_colour
 from miniserve.widgets.canvas import Canvas
 from miniserve.widgets.curves import Curve, curve_table
 from miniserve.widgets.figures import (
@@ -19,7 +20,6 @@ from miniserve.widgets.figures import (
     latency_axis,
     share_axis,
 )
-from miniserve.widgets.palette import lighter, mode_colour
 
 
 @dataclass(frozen=True)

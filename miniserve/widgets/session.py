@@ -11,7 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from miniserve.client import EngineError
+from miniserve.completion import EngineError
 from miniserve.latency import LatencyRecord
 from miniserve.loadtest import BackgroundLoad, Target
 from miniserve.widgets.controls import Setting
@@ -173,7 +173,7 @@ class Session:
         self._stoppers = [thread for thread in self._stoppers if thread.is_alive()]
         for load in loads:
             thread = threading.Thread(
-                target=self._end, args=(load,), name="miniserve-stop", daemon=True
+                target=_end, args=(load, self._errors), name="miniserve-stop", daemon=True
             )
             self._stoppers.append(thread)
             thread.start()
@@ -258,8 +258,10 @@ class Session:
                 self._refused = f"The server did not take the setting: {error}"
         return not self._refused
 
-    def _end(self, load: BackgroundLoad) -> None:
-        try:
-            load.stop()
-        except Exception as error:
-            self._errors.append(f"The load has ended: {type(error).__name__}: {error}")
+
+def _end(load: BackgroundLoad, errors: list[str]) -> None:
+    """Stop a load; what goes wrong is added to the errors of its own run, not of a later one."""
+    try:
+        load.stop()
+    except Exception as error:
+        errors.append(f"The load has ended: {type(error).__name__}: {error}")

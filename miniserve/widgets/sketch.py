@@ -14,7 +14,7 @@ import ipywidgets
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from miniserve.widgets.palette import TEXT
+from miniserve.palette import TEXT
 
 _WIDTH = 8.0
 _ROW = 0.3

@@ -7,15 +7,17 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from miniserve.palette import (
+    MATPLOTLIB_DASHES,
+    ROLE_LOOKS,
+    SHARE_TICKS,
+    TEXT,
+    dash_of,
+    latency_ticks,
+)
 from miniserve.widgets.curves import QUANTILES, Curve, ms
 from miniserve.widgets.figures import LATENCY_RANGE_MS
 from miniserve.widgets.lines import CROWDED, Line, line_colours
-from miniserve.widgets.palette import MODE_DASHES, TEXT
-
-_LINE_STYLES = {"solid": "-", "dash": "--", "dot": ":", "dashdot": "-."}
-_ROLE_STYLES = {"live": "-", "pinned": "--", "preview": ":", "before": "-"}
-_ROLE_WIDTHS = {"live": 2.8, "saved": 2.2, "pinned": 1.8, "preview": 1.8, "before": 1.0}
-_TICKS_MS = (1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000)
 
 
 def blank(width: float = 8.0, height: float = 3.4, **grid: Any) -> tuple[Figure, Any]:
@@ -68,7 +70,6 @@ def draw_cdfs(axes: Any, curves: Sequence[Curve], range_ms: tuple[float, float])
     """Draw latency CDFs into axes."""
     for curve in curves:
         x, share = curve.points()
-        style = _ROLE_STYLES.get(curve.role) or _LINE_STYLES[MODE_DASHES.get(curve.mode, "solid")]
         middle, tail = (ms(curve.percentile(q).value) for q in (0.5, 0.95))
         label = f"{curve.badge} {curve.label}".strip() + f"  (p50 {middle}, p95 {tail})"
         axes.step(
@@ -76,8 +77,8 @@ def draw_cdfs(axes: Any, curves: Sequence[Curve], range_ms: tuple[float, float])
             share,
             where="post",
             color=curve.drawn_colour,
-            linestyle=style,
-            linewidth=_ROLE_WIDTHS[curve.role],
+            linestyle=MATPLOTLIB_DASHES[dash_of(curve.role, curve.mode)],
+            linewidth=ROLE_LOOKS[curve.role].still_width,
             label=label,
         )
         if curve.role == "before" or not curve.n:
@@ -94,11 +95,11 @@ def draw_cdfs(axes: Any, curves: Sequence[Curve], range_ms: tuple[float, float])
             )
     axes.set_xscale("log")
     axes.set_xlim(*range_ms)
-    ticks = [tick for tick in _TICKS_MS if range_ms[0] <= tick <= range_ms[1]]
-    axes.set_xticks(ticks, [f"{t}" if t < 1_000 else f"{t // 1_000} s" for t in ticks])
+    ticks = latency_ticks(range_ms)
+    axes.set_xticks(list(ticks), list(ticks.values()))
     axes.minorticks_off()
     axes.set_ylim(0, 1.05)
-    axes.set_yticks([0, 0.25, 0.5, 0.75, 0.95], ["0", "25 %", "50 %", "75 %", "95 %"])
+    axes.set_yticks(list(SHARE_TICKS), list(SHARE_TICKS.values()))
     axes.set_xlabel("latency (ms, logarithmic)", fontsize=9)
     axes.set_ylabel("share of requests", fontsize=9)
 

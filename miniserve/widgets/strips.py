@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from miniserve.palette import TEXT, translucent
 from miniserve.widgets.figures import Spec, axis, heading
-from miniserve.widgets.palette import TEXT, translucent
 
 STRIP_S = 20.0
 """Seconds that the strips look back."""

@@ -19,7 +19,7 @@ from miniserve.widgets.style import framed
 from miniserve.widgets.timeline_figure import XAxis, make_tracks, timeline_layout, track_trace
 
 _KEY = (
-    "<div class='miniserve-note'>One colour a request. Dark: it reads its prompt (prefill). "
+    "<div class='miniserve-note'>Neighbours differ in colour. Dark: it reads its prompt (prefill). "
     "Plain: it writes its answer (decode). Hatched: a row computed for nobody (padding). "
     "Point at a block to see whose it is.</div>"
 )

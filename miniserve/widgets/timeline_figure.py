@@ -10,9 +10,9 @@ from typing import Literal
 
 import plotly.graph_objects as go
 
+from miniserve.palette import CLEAR, REQUEST_COLOURS, darker, ink
 from miniserve.trace import StepRecord
 from miniserve.widgets.figures import Spec, axis, base_layout, figure, heading
-from miniserve.widgets.palette import CLEAR, REQUEST_COLOURS, darker, ink
 from miniserve.widgets.segments import (
     RequestInfo,
     Segment,

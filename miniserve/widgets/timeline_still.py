@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from miniserve.widgets.palette import BLUE, TEXT, darker, ink
+from miniserve.palette import BLUE, TEXT, darker, ink
 from miniserve.widgets.stills import blank
 from miniserve.widgets.timeline_figure import Track
 

@@ -12,11 +12,11 @@ import httpx
 import ipywidgets
 from matplotlib.figure import Figure
 
+from miniserve.palette import TEXT, ink
 from miniserve.widgets.answer import PARTS, Answer, answer_html, read_parts
 from miniserve.widgets.controls import button
 from miniserve.widgets.curves import ms
 from miniserve.widgets.live import LivePanel
-from miniserve.widgets.palette import TEXT, ink
 from miniserve.widgets.servers import Server, url_of
 from miniserve.widgets.stills import blank
 from miniserve.widgets.style import framed
@@ -170,7 +170,11 @@ def read_answer(sentence: str, response: httpx.Response, total_s: float) -> Answ
     except ValueError:
         body = {}
     if not response.is_success:
-        words = ": ".join(str(body[key]) for key in ("title", "detail") if body.get(key))
+        broken = [
+            error["message"] for error in body.get("errors", [])
+        ]  # the rules, if there are any
+        detail = " ".join(broken) or body.get("detail")
+        words = ": ".join(str(part) for part in (body.get("title"), detail) if part)
         return Answer(
             sentence,
             total_s=total_s,

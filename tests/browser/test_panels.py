@@ -20,6 +20,7 @@ from miniserve.stepcost import StepCost
 from miniserve.virtual_clock import run
 from miniserve.widgets import *
 from tests.fake_serving import SENTENCES, FakeServing
+from tests.virtual_runs import virtual_preview, virtual_race
 
 # Steps that sleep so long that theory's effects are seconds; a busy machine adds milliseconds.
 STEP_S = 0.010

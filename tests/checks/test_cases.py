@@ -107,3 +107,15 @@ def test_an_endless_loop_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
         if len(running) == seen:
             return
     pytest.fail("the learner's loop still runs")
+
+
+def test_an_answer_that_is_missing_later_is_not_an_untouched_stub() -> None:
+    def half(n: int) -> int:
+        if n == 1:
+            return 1
+        raise NotImplementedError
+
+    cases = [Case("n = 1", lambda f: f(1), 1), Case("n = 2", lambda f: f(2), 4)]
+    report = check_cases("squares", half, cases)
+    assert report.verdict is Verdict.WRONG
+    assert report.detail == "case 2 of 2, n = 2: there is no answer to it yet"

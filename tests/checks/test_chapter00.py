@@ -42,3 +42,11 @@ def test_correct_all() -> None:
     report = chapter00.check_correct_all(wrong_all)
     assert report.verdict is Verdict.WRONG
     assert "one of them refused" in report.detail
+
+
+def test_correct_all_at_the_wrong_address() -> None:
+    def wrong(url: str, sentences: list[str]) -> list[str | None]:
+        return [None for s in sentences if httpx.post(url, json={"sentence": s})]
+
+    detail = chapter00.check_correct_all(wrong).detail
+    assert "the server saw: POST /, answered with 404" in detail

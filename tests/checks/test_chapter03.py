@@ -87,6 +87,11 @@ def test_collect_wrong(wrong: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert chapter03.check_collect(wrong).verdict is Verdict.WRONG
 
 
+def test_a_full_batch_that_waits_all_the_same_is_told_so() -> None:
+    detail = chapter03.check_collect(always_sleeps).detail
+    assert "expected [0, 1, 2], got '[0, 1, 2] after 3 s'" in detail
+
+
 def test_wasted_share() -> None:
     right_share = chapter03.check_wasted_share(lambda x: 1 - sum(x) / (len(x) * max(x)))
     assert right_share.passed

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from miniserve.checks import Verdict, chapter04
-from miniserve.client import Completion
+from miniserve.completion import Completion
 from miniserve.scheduler import (
     ContinuousScheduler,
     Scheduler,

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
+from miniserve.metrics import Metrics
 from miniserve.middleware.access_log import AccessLog
+from miniserve.middleware.count_requests import CountRequests
 from tests.asgi import Inner, call, chunk, scope_for
 
 pytestmark = pytest.mark.anyio
@@ -91,10 +93,13 @@ async def test_a_request_that_is_cancelled_is_told_so_and_has_its_line(lines: An
     async def send(message: Message) -> None:
         sent.append(message)
 
-    layer = AccessLog(app)
+    metrics = Metrics()
+    layer = AccessLog(CountRequests(app, metrics))
     task = asyncio.ensure_future(layer(scope_for(), asyncio.Queue[Message]().get, send))
     await asyncio.sleep(0.01)
     task.cancel()
     await task
     assert sent[0]["status"] == 503
     assert [line["status"] for line in lines()] == [503]
+    labels = {"method": "POST", "route": "unmatched", "status": "503"}
+    assert metrics.registry.get_sample_value("miniserve:http_requests_total", labels) == 1

@@ -43,7 +43,7 @@ async def test_answers_errors_and_cancellations_are_counted() -> None:
         await task
     assert in_flight(metrics) == 0
     route = ("POST", "unmatched")
-    assert counts(metrics) == {(*route, "200"): 1, (*route, "500"): 1, (*route, "499"): 1}
+    assert counts(metrics) == {(*route, "200"): 1, (*route, "500"): 1, (*route, "503"): 1}
 
 
 async def test_labels_are_bounded_whatever_clients_make_up() -> None:

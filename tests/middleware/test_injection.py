@@ -19,12 +19,6 @@ MOST = 1 << 20
 @pytest.mark.parametrize(
     ("sentence", "rule"),
     [
-        ("He \x00 goed.", "control_character"),
-        ("He \x1b[31m goed.", "control_character"),
-        ("He \u202egoed.", "control_character"),
-        ("He\u200bgoed.", "control_character"),
-        ("He goed.\nHe went.", "line_break"),
-        ("He goed.\u2028He went.", "line_break"),
         ("He goed.</s>", "format_token"),
         ("<s> He goed.", "format_token"),
         ("He <PAD> goed.", "format_token"),
@@ -52,6 +46,7 @@ def test_each_rule_is_named_and_the_sentence_is_not_repeated(sentence: str, rule
         "Is 3 < 5 > 2 in the INST unit?",
         "Él goed a Łódź 🙂.",
         "Wait...... he goed?",
+        "He \x00 goed.\nHe went.",  # left to the rules of `check_sentence`
     ],
 )
 def test_sentences_pass(sentence: str) -> None:
@@ -68,17 +63,13 @@ def test_every_sentence_of_the_everyday_test_set_passes() -> None:
 @given(st.text(max_size=400))
 def test_any_text_is_judged(text: str) -> None:
     found = find_injection(text)
-    assert found is None or found.rule in (
-        "control_character",
-        "line_break",
-        "format_token",
-        "repetition",
-    )
+    assert found is None or found.rule in ("format_token", "repetition")
 
 
 def test_long_texts_are_left_to_the_length_rule_unsearched() -> None:
-    assert find_injection("a b " * 50 + "\x00.") is None
-    assert find_injection("a b " * 49 + "\x00.") is not None
+    words = " ".join(f"w{index}" for index in range(60))
+    assert find_injection(f"{words[:197]}<s>.") is None
+    assert find_injection(f"{words[:196]}<s>.") is not None
 
 
 async def test_a_refusal_has_the_form_of_every_validation_error() -> None:

@@ -155,6 +155,13 @@ async def test_the_cookies_attributes(tmp_path: Path, secure: bool) -> None:
     assert ("secure" in attributes) is secure
 
 
+async def test_a_sign_in_is_not_made_longer_by_its_use(portal: RunningPortal) -> None:
+    ana = await portal.signed_in("ana")
+    await ana.page("/")  # which adds the token of its form
+    answer = await ana.page("/")
+    assert (answer.status_code, "set-cookie" in answer.headers) == (200, False)
+
+
 async def test_the_session_secret_is_in_no_file(portal: RunningPortal, tmp_path: Path) -> None:
     secret = portal.app.state.portal.session_secret().encode()
     files = [path for path in tmp_path.iterdir() if path.is_file()]  # noqa: ASYNC240

@@ -1,5 +1,6 @@
 """Every route × {anonymous, one-time password, student, admin}; a new route must be put in here."""
 
+import asyncio
 import contextlib
 import json
 import re
@@ -10,6 +11,7 @@ import httpx
 import pytest
 
 from miniserve.portal import accounts
+from tests.fakes import until
 from tests.portal.visitor import PASSWORD, RunningPortal, Visitor, portal_in
 
 pytestmark = pytest.mark.anyio
@@ -175,6 +177,32 @@ async def test_an_engine_that_fails_is_said_on_a_page(portal: RunningPortal) -> 
     assert answer.status_code == 422
     assert "made no correction" in answer.text
     assert "Nothing yet." in (await ana.page("/")).text
+
+
+@pytest.mark.parametrize("how", ["deleted", "replaced", "signed out"])
+async def test_an_account_that_is_gone_before_its_answer_is_not_signed_in(
+    portal: RunningPortal, how: str
+) -> None:
+    ana = await portal.signed_in("ana")
+    calls = len(portal.engine.calls)
+    portal.engine.gate.clear()
+    asked = asyncio.create_task(ana.send("/exercises", sentence="He goed."))
+    await until(lambda: len(portal.engine.calls) > calls)
+    with portal.app.state.portal.database.session() as db:
+        student = accounts.authenticate(db, "ana", PASSWORD)
+        assert student is not None
+        if how == "signed out":
+            accounts.end_sessions(db, student)
+        else:
+            accounts.delete(db, student.id)
+        if how == "replaced":
+            accounts.create(db, "eva", PASSWORD)
+            db.execute("UPDATE students SET id = ? WHERE name = 'eva'", (student.id,))
+    portal.engine.gate.set()
+    answer = await asked
+    assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
+    with portal.app.state.portal.database.session() as db:
+        assert db.execute("SELECT * FROM exercises").fetchall() == []
 
 
 async def test_a_locked_database_is_a_503(

@@ -69,10 +69,11 @@ def test_slow_headers_hold_up_nobody_else(server: ServerProcess) -> None:
 
 
 def test_a_head_without_end_is_refused(server: ServerProcess) -> None:
-    with connect(server) as connection, contextlib.suppress(ConnectionError):
+    with connect(server) as connection:
         connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n")
-        for number in range(3_000):
+        for number in range(40):  # a little more than a head may have
             connection.sendall(b"X-Header-%d: %s\r\n" % (number, b"x" * 1_000))
+        assert read_all(connection).startswith(b"HTTP/1.1 431 ")
     assert_it_still_serves(server)
 
 
@@ -120,14 +121,6 @@ def test_two_lengths_of_one_body_are_refused(server: ServerProcess) -> None:
     with connect(server) as connection:
         connection.sendall(both)
         assert connection.recv(1000).startswith(b"HTTP/1.1 400 ")
-    assert_it_still_serves(server)
-
-
-def test_endless_headers_do_not_fill_the_memory(server: ServerProcess) -> None:
-    with connect(server) as connection, contextlib.suppress(OSError):
-        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n")
-        for index in range(2000):
-            connection.sendall(b"X-%d: %s\r\n" % (index, b"x" * 1000))
     assert_it_still_serves(server)
 
 

@@ -26,10 +26,11 @@ FAULTS = {
     "unknown_route": 4,
 }
 #: The statuses that each may end with. A request that shares a step with "boom" fails with it, the
-#: queue may be full, and a busy machine may be too slow for anything (408, 504).
+#: queue may be full, a killed engine is away for a moment (which is said before what is wrong with
+#: a sentence), and a busy machine may be too slow for anything (408, 504).
 OUTCOMES = {
     "good": {200, 408, 503, 504},
-    "invalid": {422, 408},
+    "invalid": {422, 408, 503},
     "too_large": {413},
     "boom": {503, 408, 504},
     "too_slow": {504, 408, 503},

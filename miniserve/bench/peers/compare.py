@@ -65,7 +65,7 @@ def standing(own: Sequence[Run], theirs: Sequence[Run]) -> Standing:
     cpu = median(peer.cpu_s / peer.seconds for peer in theirs)
     first, other = own[0].answers, theirs[0].answers
     agree = sum(a == b for a, b in zip(first, other, strict=True))
-    return Standing(_spread(rates), _spread(tokens), cpu, _spread(ratios), agree, requests)
+    return Standing(Spread.of(rates), Spread.of(tokens), cpu, Spread.of(ratios), agree, requests)
 
 
 def standings(runs: Mapping[str, Sequence[Run]], own: str) -> dict[str, Standing]:
@@ -77,7 +77,3 @@ def standings(runs: Mapping[str, Sequence[Run]], own: str) -> dict[str, Standing
 def count_tokens(answers: Answers) -> int:
     """Tokens written, an end token for each answer included."""
     return sum(len(answer) + 1 for answer in answers)
-
-
-def _spread(values: Sequence[float]) -> Spread:
-    return Spread(median(values), min(values), max(values))

@@ -87,8 +87,8 @@ def latency(saturation: Summary, runs: Sequence[Summary]) -> Latency:
     """Medians over the traces, with their range."""
     return Latency(
         saturation.throughput_rps,
-        Spread.of(run.p50.value for run in runs),
-        Spread.of(run.p95.value for run in runs),
+        Spread.of_known(run.p50.value for run in runs),
+        Spread.of_known(run.p95.value for run in runs),
         sum(run.answered for run in runs),
         sum(run.offered for run in runs),
         all(run.valid for run in runs),

@@ -1,4 +1,4 @@
-"""Colours, chosen once: the same mode has the same colour and the same dash in every chapter.
+"""The look of figures, chosen once: a mode has the same colour and dash wherever it is drawn.
 
 The eight colours are Okabe and Ito's, which colour-blind readers can tell apart ("Color Universal
 Design", 2008). Text and axes are a grey that can be read on JupyterLab's light and dark themes; in
@@ -8,6 +8,7 @@ JupyterLab itself `STYLE` gives them the theme's own text colour.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 ORANGE = "#E69F00"
 SKY_BLUE = "#56B4E9"
@@ -37,6 +38,35 @@ MODE_DASHES = {
 }
 """One dash for each serving mode, where several modes share a plot: colour never stands alone."""
 
+MATPLOTLIB_DASHES = {"solid": "-", "dash": "--", "dot": ":", "dashdot": "-."}
+"""What matplotlib calls these dashes."""
+
+
+class Look(NamedTuple):
+    """How a curve is drawn for the part that it plays in a figure.
+
+    width in pixels, still_width in points; dash: "" is that of the curve's mode.
+    """
+
+    width: float
+    still_width: float
+    dash: str = ""
+
+
+ROLE_LOOKS = {
+    "live": Look(3.5, 2.8, "solid"),
+    "saved": Look(2.5, 2.2),
+    "pinned": Look(2.0, 1.8, "dash"),
+    "preview": Look(2.0, 1.8, "dot"),
+    "before": Look(1.2, 1.0, "solid"),
+}
+"""One look for each role of a curve (`widgets.curves.Curve`)."""
+
+SHARE_TICKS = {0: "0", 0.25: "25 %", 0.5: "50 %", 0.75: "75 %", 0.95: "95 %"}
+"""Shares of requests that stand on an axis, and how they are written."""
+
+_LATENCIES_MS = (1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_000)
+
 REQUEST_COLOURS: Sequence[str] = (BLUE, ORANGE, GREEN, PINK, SKY_BLUE, VERMILLION, YELLOW)
 """Colours that requests take in turn in a timeline."""
 
@@ -48,6 +78,18 @@ LINE_COLOURS: Sequence[str] = (SKY_BLUE, PINK, TEXT, YELLOW)
 def mode_colour(mode: str) -> str:
     """Return the colour of a serving mode; grey for what is not one."""
     return MODE_COLOURS.get(mode, TEXT)
+
+
+def dash_of(role: str, mode: str) -> str:
+    """Return the dash of a curve: that of its role if that has one, else that of its mode."""
+    return ROLE_LOOKS[role].dash or MODE_DASHES.get(mode, "solid")
+
+
+def latency_ticks(range_ms: tuple[float, float]) -> dict[int, str]:
+    """Return the milliseconds that stand on an axis, and how they are written."""
+    low, high = range_ms
+    shown = [tick for tick in _LATENCIES_MS if low <= tick <= high]
+    return {tick: f"{tick}" if tick < 1_000 else f"{tick // 1_000} s" for tick in shown}
 
 
 def lighter(colour: str, share: float = 0.55) -> str:
