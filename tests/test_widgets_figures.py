@@ -291,6 +291,17 @@ def test_littles_law_holds_on_an_even_run() -> None:
     assert "few seconds" in little_line(None)
 
 
+def test_littles_law_counts_who_was_inside_already() -> None:
+    before, after = (
+        [record(0.1 * i, 3.0) for i in range(50)],
+        [record(5 + i, 3.0) for i in range(20)],
+    )
+    little = measure(after, now=25.0, everybody=[*before, *after])
+    assert little is not None
+    assert little.carried_in_s == pytest.approx(30 * 3.0 / 2, rel=0.1)
+    assert pytest.approx(little.product + little.correction) == little.L
+
+
 def test_changed_words_are_marked() -> None:
     html = marked("She <goed> home.", "She went home.")
     assert html == (

@@ -20,6 +20,8 @@ Capacities = Callable[[list[int], int, float], tuple[float, float]]
 SizeQueue = Callable[[int, float, float, float], tuple[int, int]]
 
 _COST = StepCost(a=0.004, b=0.0002, c=0.0001)
+#: A large model: what its slots hold alone takes seconds, which Retry-After must not forget.
+_SLOW = StepCost(a=0.08, b=0.004, c=0.002)
 
 
 def check_measure(measure: Measure) -> Report:
@@ -116,16 +118,17 @@ def check_size_queue(size_queue: SizeQueue) -> Report:
             _queue_case(lengths, slots=16, slo_s=1.0),
             _queue_case(lengths, slots=8, slo_s=40.0),
             _queue_case(lengths, slots=16, slo_s=0.1),
+            _queue_case(lengths, slots=16, slo_s=20.0, cost=_SLOW),
         ],
     )
 
 
-def _queue_case(lengths: Lengths, slots: int, slo_s: float) -> Case:
+def _queue_case(lengths: Lengths, slots: int, slo_s: float, cost: StepCost = _COST) -> Case:
     policy = Policy(Mode.CONTINUOUS, slots)
-    capacity = policy.capacity(lengths, _COST)
-    own_s = own_time(policy, lengths, _COST, 0.95)
-    right = queue_bound(policy, lengths, _COST, Slo(slo_s))
-    seconds = retry_after(replace(policy, max_waiting=right), lengths, _COST)
+    capacity = policy.capacity(lengths, cost)
+    own_s = own_time(policy, lengths, cost, 0.95)
+    right = queue_bound(policy, lengths, cost, Slo(slo_s))
+    seconds = retry_after(replace(policy, max_waiting=right), lengths, cost)
 
     def run(learner: SizeQueue) -> Any:
         answer: Any = learner(slots, capacity, own_s, slo_s)
@@ -136,7 +139,7 @@ def _queue_case(lengths: Lengths, slots: int, slo_s: float) -> Case:
         bound, seconds = map(int, answer)
         # More than is right by far would only take long to try out.
         tried = replace(policy, max_waiting=min(bound, 2 * right + 50))
-        result = overloaded(tried, lengths, _COST, n=min(6000, 1500 + 20 * right))
+        result = overloaded(tried, lengths, cost, n=min(6000, 1500 + 20 * right))
         p95_ms = result.samples.quantile(0.95) * 1e3
         return QueueOutcome(bound, seconds, p95_ms, result.shed_share)
 

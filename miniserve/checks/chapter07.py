@@ -112,7 +112,7 @@ def check_order(order: Callable[[], list[str]]) -> Report:
             Case("a forged form (status, what was sent)", using(forged_form), (403, "0")),
             Case("a body of 5000 bytes (status, has an id)", using(large), (413, True)),
             Case(
-                "a large body, the bucket being empty (status, has an id)",
+                "a large body from a client that has sent too much (status, has an id)",
                 using(storm),
                 (429, True),
             ),

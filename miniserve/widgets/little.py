@@ -12,8 +12,13 @@ SHORTEST_S = 2.0
 """A shorter window is all edges."""
 
 
-def measure(records: Sequence[LatencyRecord], now: float) -> Little | None:
-    """Measure L, λ and W over the requests of a setting; None while there is too little to see.
+def measure(
+    records: Sequence[LatencyRecord], now: float, everybody: Sequence[LatencyRecord] = ()
+) -> Little | None:
+    """Measure L, λ and W since the first request of a setting; None while there is little to see.
+
+    Those `records` are of the setting; `everybody` holds the run's other requests too, because who
+    came before may still be inside.
 
     The window ends before `now` (seconds, on the records' clock) by the longest stay that was
     seen, so that nearly every request sent inside it has its record by then.
@@ -25,14 +30,14 @@ def measure(records: Sequence[LatencyRecord], now: float) -> Little | None:
     end = now - max(done - sent for sent, done in intervals)
     if end - start < SHORTEST_S:
         return None
-    return littles_law(intervals, start, end)
+    return littles_law(intervals_of(everybody) or intervals, start, end)
 
 
 def little_line(little: Little | None) -> str:
     """Say in one line what was measured."""
     if little is None:
         return "<span class='miniserve-note'>L, λ and W: a few seconds of load are needed.</span>"
-    edges = f", edges of the window {little.correction:+.2f}"
+    edges = f", {little.correction:+.2f} for who was inside at its ends"
     if abs(little.correction) < 0.05 * little.L:
         edges = ""
     return (

@@ -54,7 +54,10 @@ class LivePanel(Panel):
         Raises RuntimeError outside of a notebook's cell, or if the panel has been closed.
         """
         if self._closed:
-            raise RuntimeError("This panel has been closed: run its cell again.")
+            raise RuntimeError(
+                "This panel has been closed, and the servers may be stopped: run the cells again, "
+                "from the one that starts them."
+            )
         if self._loop is None or self._loop.is_closed():
             self._loop = _running_loop()
         if self._loop is None:

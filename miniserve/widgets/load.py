@@ -237,7 +237,7 @@ class LoadPanel(LivePanel):
         run = summary(records) if live is not None and live.n >= ENOUGH else None
         self._doubt = run.reason if run is not None and not run.valid else ""
         if self._has_little:
-            self._little = little_line(measure(records, session.now()))
+            self._little = little_line(measure(records, session.now(), session.all_records))
 
     def _words(self, live: Curve | None) -> tuple[str, bool]:
         session = self._session
