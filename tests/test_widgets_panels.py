@@ -293,7 +293,7 @@ async def test_closing_in_mid_run_leaves_nothing(server: FakeServing) -> None:
     await until(frames.done)
     assert not threads_of_loads()
     panel._run.click()
-    assert "run its cell again" in panel._view.notice.widget.value
+    assert "run the cells again" in panel._view.notice.widget.value
     assert panel.root.comm is not None  # what was measured can still be read
 
 
