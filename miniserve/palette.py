@@ -65,7 +65,7 @@ ROLE_LOOKS = {
 SHARE_TICKS = {0: "0", 0.25: "25 %", 0.5: "50 %", 0.75: "75 %", 0.95: "95 %"}
 """Shares of requests that stand on an axis, and how they are written."""
 
-_LATENCIES_MS = (1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_000)
+_LATENCIES_MS = (0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_000)
 
 REQUEST_COLOURS: Sequence[str] = (BLUE, ORANGE, GREEN, PINK, SKY_BLUE, VERMILLION, YELLOW)
 """Colours that requests take in turn in a timeline."""
@@ -85,11 +85,11 @@ def dash_of(role: str, mode: str) -> str:
     return ROLE_LOOKS[role].dash or MODE_DASHES.get(mode, "solid")
 
 
-def latency_ticks(range_ms: tuple[float, float]) -> dict[int, str]:
+def latency_ticks(range_ms: tuple[float, float]) -> dict[float, str]:
     """Return the milliseconds that stand on an axis, and how they are written."""
     low, high = range_ms
     shown = [tick for tick in _LATENCIES_MS if low <= tick <= high]
-    return {tick: f"{tick}" if tick < 1_000 else f"{tick // 1_000} s" for tick in shown}
+    return {tick: f"{tick:g}" if tick < 1_000 else f"{tick / 1_000:g} s" for tick in shown}
 
 
 def lighter(colour: str, share: float = 0.55) -> str:

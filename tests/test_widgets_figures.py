@@ -120,6 +120,13 @@ def test_a_cdf_figure_marks_its_percentiles_in_the_modes_colour() -> None:
     assert figure.layout.paper_bgcolor == figure.layout.plot_bgcolor == "rgba(0, 0, 0, 0)"
 
 
+def test_marks_that_lie_together_have_one_label() -> None:
+    refused_most = Curve("busy", [0.1 + 0.001 * i for i in range(100)], offered=1000)
+    _, marks = cdf_traces(refused_most, labelled=True)
+    assert [bool(text) for text in marks["text"]] == [False, True, False]
+    assert marks["text"][1].startswith("p95")
+
+
 def test_only_a_labelled_curve_says_its_numbers() -> None:
     curve = Curve("now", [0.1] * 1000, mode="static", role="live")
     _, marks = cdf_traces(curve, labelled=True)

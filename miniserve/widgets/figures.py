@@ -105,6 +105,7 @@ def share_axis(**more: Any) -> Spec:
 
 _SYMBOLS = ("circle", "diamond", "square")
 _PLACES = ("bottom right", "bottom right", "top left")
+_CROWDED = 0.2  # of all requests between p50 and p99: less, and the marks' labels would overlap
 
 
 @functools.lru_cache(maxsize=32)
@@ -155,7 +156,10 @@ def _marks(curve: Curve, range_ms: tuple[float, float], labelled: bool) -> Spec:
     for q, value in zip(QUANTILES, values, strict=False):
         near_the_end = (math.log10(max(value, 1e-3)) - low) / (high - low) > 0.8
         texts.append(f"p{q * 100:.0f}" + ("" if near_the_end else f" {ms(value / 1e3)}"))
+    shares = [curve.share_at(q) for q in QUANTILES][: len(values)]
     places = list(_PLACES)
+    if shares and shares[-1] - shares[0] < _CROWDED:  # most were refused: there is room for one
+        texts = ["", texts[1], ""]
     if not labelled:
         # At the top, where the curves of a panel lie apart; at p50 the live curve would cover it.
         texts, places = ["", "", curve.badge][: len(values)], ["top right"] * 3
@@ -163,7 +167,7 @@ def _marks(curve: Curve, range_ms: tuple[float, float], labelled: bool) -> Spec:
         "type": "scatter",
         "mode": "markers+text",
         "x": values,
-        "y": [curve.share_at(q) for q in QUANTILES][: len(values)],
+        "y": shares,
         "text": texts,
         "textposition": places[: len(values)],
         "textfont": {"size": 12, "color": TEXT},
