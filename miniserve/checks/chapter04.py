@@ -28,7 +28,7 @@ def check_scheduler(scheduler: type[Scheduler]) -> Report:
     ) -> Case:
         told = ", ".join(f"'{who}' at {at:g} s, {output} tokens" for who, at, output in requests)
         return Case(
-            f"{name} ({slots} slots, a step takes 1 s; {told})",
+            f"{name} ({slots} slots, prompts of 3 tokens, a step takes 1 s; {told})",
             lambda learner: _finish_times(learner(slots, _EOS), requests),
             lambda got: got == expected,
             f"the end of each at {expected} s",
