@@ -15,16 +15,9 @@ from dataclasses import replace
 from .frame_joins import STARTS
 from .lexicon import Lexicon
 from .made_up import acronym, foreign
-from .sentence import Example
-from .wordlists import words
+from .sentence import LONGEST, MOST_WORDS, Example
+from .wordlists import spaced, words
 
-
-def spaced(key: str) -> list[str]:
-    """A list of `words.txt` whose items have spaces."""
-    return [item.replace("@", " ") for item in words(key)]
-
-
-LONGEST = 190  # characters, as in the rest of the corpus
 MOST_BYTES = 210  # a character of another script takes two to four, and mostly as many tokens
 
 EMOJI = ((0x1F300, 0x1F64F), (0x1F680, 0x1F6C5), (0x1F90D, 0x1F9FF), (0x2600, 0x26FF))
@@ -62,6 +55,19 @@ def lowered(sentence: str) -> str:
     return first.lower() + sentence[len(first) :] if first in STARTS - {"I"} else sentence
 
 
+def body_and_tail(text: str) -> tuple[str, str]:
+    """A text without the marks at its end, and these."""
+    body = TAIL.sub("", text)
+    return body, text[len(body) :]
+
+
+def changed(sentence: str, at: int, length: int, change: Callable[[str], str]) -> str:
+    """The sentence with `length` of its words, from number `at` on, changed together."""
+    pieces = sentence.split(" ")
+    span = change(" ".join(pieces[at : at + length]))
+    return " ".join([*pieces[:at], span, *pieces[at + length :]])
+
+
 class Dresser:
     """Dresses examples. `share`: of those that it is given."""
 
@@ -89,14 +95,15 @@ class Dresser:
         new: Example | None = ex
         for way in rng.choices(ways, weights, k=rng.choice((1, 1, 1, 2))):
             new = way(new) if new else None
-        if new is None or len(new.sentence) > LONGEST or len(new.sentence.split()) > 26:
+        if new is None or len(new.sentence) > LONGEST or len(new.sentence.split()) > MOST_WORDS:
             return ex
         spelled = len(new.sentence.encode())
         if spelled > MOST_BYTES or spelled > len(new.sentence) + 40:
             return ex
         return new if new.sentence.isprintable() else ex
 
-    def both(self, ex: Example, change: Callable[[str], str]) -> Example:
+    @staticmethod
+    def both(ex: Example, change: Callable[[str], str]) -> Example:
         """The same change on both sides."""
         return replace(ex, sentence=change(ex.sentence), corrected=change(ex.corrected))
 
@@ -106,7 +113,7 @@ class Dresser:
 
     def one_in_capitals(self, ex: Example) -> Example | None:
         """She REALLY likes it."""
-        return self.at_word(ex, lambda w: w.upper(), longest=1)
+        return self.at_word(ex, str.upper, longest=1)
 
     def opened(self, ex: Example) -> Example:
         """1. She likes it."""
@@ -166,9 +173,8 @@ class Dresser:
         left, right = tuple(self.rng.choice(QUOTES))
 
         def mark(span: str) -> str:
-            tail = TAIL.search(span)
-            end = tail.start() if tail else len(span)
-            return left + span[:end] + right + span[end:]
+            body, tail = body_and_tail(span)
+            return left + body + right + tail
 
         if self.rng.random() < 0.15:
             return self.both(ex, lambda s: left + s + right)
@@ -203,9 +209,8 @@ class Dresser:
             return None
 
         def put(s: str) -> str:
-            tail = TAIL.search(s)
-            end = tail.start() if tail else len(s)
-            return f"{s[:end]} {token}{s[end:]}"
+            body, tail = body_and_tail(s)
+            return f"{body} {token}{tail}"
 
         return self.both(ex, put)
 
@@ -222,12 +227,10 @@ class Dresser:
             return None
         at = rng.choice(places)
 
-        def put(s: str) -> str:
-            pieces = s.split(" ")
-            pieces[at] = new + pieces[at].lstrip(string.ascii_letters)
-            return " ".join(pieces)
+        def rename(word: str) -> str:
+            return new + word.lstrip(string.ascii_letters)
 
-        return self.both(ex, put)
+        return self.both(ex, lambda s: changed(s, at, 1, rename))
 
     def at_word(self, ex: Example, change: Callable[[str], str], longest: int) -> Example | None:
         """Change a span of words that both sides share."""
@@ -237,13 +240,7 @@ class Dresser:
         if not starts:
             return None
         at = self.rng.choice(sorted(starts))
-
-        def put(s: str) -> str:
-            pieces = s.split(" ")
-            span = " ".join(pieces[at : at + length])
-            return " ".join([*pieces[:at], change(span), *pieces[at + length :]])
-
-        return self.both(ex, put)
+        return self.both(ex, lambda s: changed(s, at, length, change))
 
     def gap(self, ex: Example) -> int | None:
         """A place between two words, at the same index on both sides."""
@@ -262,5 +259,5 @@ class Dresser:
         return [
             i
             for i, (a, b) in enumerate(zip(wrong, right, strict=True))
-            if a == b and TAIL.sub("", a.lower()) not in why
+            if a == b and body_and_tail(a.lower())[0] not in why
         ]

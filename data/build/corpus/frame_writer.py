@@ -7,7 +7,7 @@ from .forms import Retry
 from .frame_changes import SUBJECTS, FrameChanges
 from .frame_errors import BES, DOS, HAVES, MODALS
 from .frame_parser import Frame, by_kind, kinds_of, right_form, same_clause
-from .sentence import Err, Example, Style, Token, W, render
+from .sentence import LONGEST, MOST_WORDS, Err, Example, Style, Token, W, render
 
 TWO_SHARE = 0.3  # of the examples with an error; only where another verb can carry one
 
@@ -85,7 +85,7 @@ class FrameWriter(FrameChanges):
         elif not end and g.chance(0.3):
             style.end = "?" if self.asks(f) else "."
         wrong, right = render([t for t in toks if t != ""], style)
-        if not 3 <= len(wrong.split()) <= 26 or len(wrong) > 190:
+        if not 3 <= len(wrong.split()) <= MOST_WORDS or len(wrong) > LONGEST:
             return None
         lemma = next((p.text for p in f.pieces if p.form), "be")
         if not errs:

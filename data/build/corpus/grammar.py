@@ -5,7 +5,7 @@ from __future__ import annotations
 from . import explain
 from .forms import Retry
 from .relatives import Relatives
-from .sentence import NP, Err, Example, Token, draw_style, render
+from .sentence import LONGEST, MOST_WORDS, NP, Err, Example, Token, draw_style, render
 from .specs import (
     BY_KIND,
     CALLS,
@@ -177,7 +177,8 @@ class Grammar(Relatives):
             style.end = "" if style.end == "." else style.end
         wrong, right = render(toks, style)
         n = len(wrong.split())
-        if not 3 <= n <= 26 or len(wrong) > 190 or (n < 15 and self.rng.random() < (n - 11) * 0.07):
+        too_long = n > MOST_WORDS or len(wrong) > LONGEST
+        if n < 3 or too_long or (n < 15 and self.rng.random() < (n - 11) * 0.07):
             return None
         if (self.err and wrong == right) or "  " in wrong or "\n" in wrong:
             return None

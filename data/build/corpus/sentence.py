@@ -6,6 +6,7 @@ import random
 import re
 from dataclasses import dataclass, field
 
+MOST_WORDS, LONGEST = 26, 190  #: of an example; the second in characters
 VOWEL_AN = re.compile(r"^(?:[aeiouáéíóúöü]|hour|honest|honou?r|heir|8|11|18)", re.I)
 NOT_AN = re.compile(r"^(?:uni(?!n|m)|use|usu|eu|ewe|one\b|once|ukulele|uto|ub|11\d)", re.I)
 

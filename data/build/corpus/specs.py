@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .wordlists import words
+from .wordlists import spaced, words
 
 Spec = tuple[str, bool, bool, bool]  # group, past, negative, question
 
@@ -197,7 +197,7 @@ PAST: list[tuple[float, Spec]] = [
 ]
 ADJTO = words("adjto")
 ITTO = words("itto")
-FRONTABLE = frozenset(w.replace("@", " ") for w in words("frontable"))
+FRONTABLE = frozenset(spaced("frontable"))
 PAIR_PAST = (
     "because",
     "when",

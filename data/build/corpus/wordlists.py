@@ -21,3 +21,8 @@ def _all() -> dict[str, list[str]]:
 def words(key: str) -> list[str]:
     """One list by its name; '@' still stands for a space. Raises KeyError."""
     return list(_all()[key])
+
+
+def spaced(key: str) -> list[str]:
+    """The same with spaces."""
+    return [item.replace("@", " ") for item in words(key)]
