@@ -337,12 +337,17 @@ async def test_nonsense_does_not_end_the_watch(
     await until(lambda: client.status().state is EngineState.READY)
 
 
-async def test_start_waits_for_an_engine_that_comes_later(
-    upstream: Upstream, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def late(upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> RemoteClient:
+    """A client, not started, of an engine that is not there yet."""
     monkeypatch.setattr("miniserve.remote._WATCH_EVERY_S", 0.01)
     upstream.models = httpx.ConnectError("not there yet")
-    late = RemoteClient("http://engine/v1", "tutor", transport=httpx.MockTransport(upstream))
+    return RemoteClient("http://engine/v1", "tutor", transport=httpx.MockTransport(upstream))
+
+
+async def test_start_waits_for_an_engine_that_comes_later(
+    upstream: Upstream, late: RemoteClient
+) -> None:
     starting = asyncio.create_task(late.start())
     await until(lambda: late.status().state is EngineState.FAILED)
     assert not starting.done()
@@ -352,15 +357,10 @@ async def test_start_waits_for_an_engine_that_comes_later(
     await late.stop()
 
 
-async def test_stopped_while_it_starts_it_watches_nobody(
-    upstream: Upstream, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("miniserve.remote._WATCH_EVERY_S", 0.01)
-    upstream.models = httpx.ConnectError("not there yet")
-    client = RemoteClient("http://engine/v1", "tutor", transport=httpx.MockTransport(upstream))
-    starting = asyncio.create_task(client.start())
-    await until(lambda: client.status().state is EngineState.FAILED)
-    await client.stop()
+async def test_stopped_while_it_starts_it_watches_nobody(late: RemoteClient) -> None:
+    starting = asyncio.create_task(late.start())
+    await until(lambda: late.status().state is EngineState.FAILED)
+    await late.stop()
     with pytest.raises(EngineUnavailable, match="stopped"):
         await asyncio.wait_for(starting, 10)
     assert "watch the engine" not in {task.get_name() for task in asyncio.all_tasks()}
