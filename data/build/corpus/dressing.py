@@ -74,7 +74,6 @@ class Dresser:
     def __init__(self, rng: random.Random, lex: Lexicon, share: float) -> None:
         self.rng, self.lex, self.share = rng, lex, share
         self._ways: tuple[tuple[Callable[[Example], Example | None], float], ...] = (
-            (self.capitals, 2.5),
             (self.one_in_capitals, 1),
             (self.opened, 2),
             (self.closed, 2),
@@ -83,7 +82,7 @@ class Dresser:
             (self.marked, 2.5),
             (self.paused, 1.5),
             (self.with_token, 3),
-            (self.another_name, 3),
+            (self.another_name, 4),
         )
 
     def dress(self, ex: Example) -> Example:
@@ -106,10 +105,6 @@ class Dresser:
     def both(ex: Example, change: Callable[[str], str]) -> Example:
         """The same change on both sides."""
         return replace(ex, sentence=change(ex.sentence), corrected=change(ex.corrected))
-
-    def capitals(self, ex: Example) -> Example | None:
-        """SHE DON'T LIKE IT."""
-        return None if len(ex.sentence) > 90 else self.both(ex, str.upper)
 
     def one_in_capitals(self, ex: Example) -> Example | None:
         """She REALLY likes it."""

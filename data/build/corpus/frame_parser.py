@@ -223,7 +223,8 @@ WEIGHT = {
     "contrasts_e": 3,
     "contrasts_f": 3,
     "contrasts_g": 20,
-    "contrasts_h": 8,
+    "contrasts_h": 4,
+    "contrasts_i": 8,
     "learner_b": 3,
 }
 
