@@ -105,7 +105,7 @@ def _tutor_router(settings: Settings, extra_problems: Iterable[Problem]) -> APIR
             max_tokens=settings.max_tokens,
             timeout_s=settings.request_timeout_s,
         )
-        correction = read_completion(completion)
+        correction = read_completion(completion, question.sentence)
         response.headers["Server-Timing"] = server_timing(completion.timing)
         return CorrectionResponse(
             corrected=correction.corrected, explanation=correction.explanation

@@ -70,7 +70,7 @@ class Lifecycle:
             logger.error(self._reason)
             return
         try:
-            read_completion(completion)
+            read_completion(completion, EXAMPLE_SENTENCE)
         except AnswerError as error:
             logger.warning("The warm-up correction ran, but it made no sense: %s", error)
         self._reason = ""

@@ -6,7 +6,8 @@ escaping, and the plain text of any engine can be read.
 
 An answer is read whole or not at all. Where the explanation has lost its thread or never ends, the
 first line may still look like a correction; but the model that could not say what is wrong with a
-sentence has often not known it either, and a learner must not be taught a guess.
+sentence has often not known it either, and a learner must not be taught a guess. What is read is
+held to the sentence that was asked about (`miniserve.copying`).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from miniserve.completion import (
     Timing,
     check_max_tokens,
 )
+from miniserve.copying import as_asked, held_to_explanation
 from miniserve.model.checkpoint import Checkpoint, load_checkpoint
 from miniserve.model.llama import Llama
 
@@ -88,11 +90,13 @@ def check_sentence(text: str) -> str:
 
 def prompt_for(sentence: str) -> str:
     """The text that the model continues."""
-    return f"{sentence}\n"
+    return f"{as_asked(sentence)}\n"
 
 
-def parse_answer(text: str) -> Correction:
+def parse_answer(text: str, sentence: str) -> Correction:
     """Read the model's text: the corrected sentence in one line, the explanation in the next.
+
+    What the model changed in `sentence` without a word about it is put back.
 
     Raises:
         AnswerError: the text is anything else.
@@ -106,15 +110,17 @@ def parse_answer(text: str) -> Correction:
     corrected, explanation = (line.strip() for line in lines)
     if not corrected or not explanation:
         raise AnswerError("A line of the model's answer is empty.")
+    corrected = held_to_explanation(sentence, corrected, explanation)
     if not (corrected.isprintable() and explanation.isprintable()):
         raise AnswerError("The model's answer holds a character that is not printable.")
-    if "\N{REPLACEMENT CHARACTER}" in text:  # what the tokenizer makes of half a character's bytes
+    half = "\N{REPLACEMENT CHARACTER}"  # what the tokenizer makes of half a character's bytes
+    if half in explanation or corrected.count(half) > sentence.count(half):
         raise AnswerError("The model's answer holds a character that was not written to its end.")
     return Correction(corrected, explanation)
 
 
-def read_completion(completion: Completion) -> Correction:
-    """Read what an engine made of a prompt.
+def read_completion(completion: Completion, sentence: str) -> Correction:
+    """Read what an engine made of the prompt for `sentence`.
 
     Raises:
         AnswerError: the answer was cut off before its end, or `parse_answer` finds it malformed.
@@ -124,7 +130,7 @@ def read_completion(completion: Completion) -> Correction:
             f"The model's answer was cut off after {completion.num_output_tokens} tokens, before "
             "its end, so it cannot be relied on. Other words may help."
         )
-    return parse_answer(completion.text)
+    return parse_answer(completion.text, sentence)
 
 
 def _never() -> bool:
@@ -196,7 +202,8 @@ class Tutor:
             PromptTooLong: it has more tokens than the model can take.
             AnswerError: the model's answer is malformed.
         """
-        return read_completion(self.generate(prompt_for(check_sentence(sentence))))
+        sentence = check_sentence(sentence)
+        return read_completion(self.generate(prompt_for(sentence)), sentence)
 
     def _step(self, token_ids: list[int], position: int) -> int:
         return int(self._model.step([0], token_ids, [len(token_ids)], [position])[0])

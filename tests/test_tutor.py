@@ -103,12 +103,14 @@ def test_a_checked_sentence_is_one_printable_line_and_checking_twice_changes_not
     assert sentence.isprintable()
     assert sentence == sentence.strip() == check_sentence(sentence)
     assert sentence in text
-    assert prompt_for(sentence).splitlines() == [sentence]
+    (line,) = prompt_for(sentence).splitlines()
+    assert line in (sentence, sentence.lower())
 
 
 def test_an_answer_is_two_lines() -> None:
-    assert parse_answer("He went.\nBecause.") == Correction("He went.", "Because.")
-    assert parse_answer(" He went. \n Because. \n") == Correction("He went.", "Because.")
+    expected = Correction("He went.", "Because of 'went'.")
+    assert parse_answer("He went.\nBecause of 'went'.", "He goed.") == expected
+    assert parse_answer(" He went. \n Because of 'went'. \n", "He goed.") == expected
 
 
 @pytest.mark.parametrize(
@@ -128,34 +130,41 @@ def test_an_answer_is_two_lines() -> None:
 )
 def test_a_malformed_answer_is_a_typed_error(text: str) -> None:
     with pytest.raises(AnswerError):
-        parse_answer(text)
+        parse_answer(text, "He goed.")
 
 
-@given(st.text())
-def test_any_text_is_a_correction_or_a_typed_error(text: str) -> None:
+def test_a_mark_that_stands_for_half_a_character_may_be_copied() -> None:
+    answer = "It says \ufffd.\n'say' becomes 'says'."
+    assert parse_answer(answer, "It say \ufffd.").corrected == "It says \ufffd."
+    with pytest.raises(AnswerError, match="to its end"):
+        parse_answer(answer.replace("'say'", "\ufffd"), "It say \ufffd.")
+
+
+@given(st.text(), st.text(min_size=1))
+def test_any_text_is_a_correction_or_a_typed_error(text: str, sentence: str) -> None:
     try:
-        answer = parse_answer(text)
-    except AnswerError:
+        answer = parse_answer(text, check_sentence(sentence))
+    except (AnswerError, SentenceError):
         return
+    assert answer.explanation in text
     for line in (answer.corrected, answer.explanation):
         assert line
         assert line == line.strip()
         assert line.isprintable()
-        assert line in text
 
 
 @given(st.text(alphabet="ab .'", min_size=1), st.text(alphabet="ab .'", min_size=1))
 def test_what_is_written_as_an_answer_is_read_back(corrected: str, explanation: str) -> None:
     if not corrected.strip() or not explanation.strip():
         return
-    answer = parse_answer(f"{corrected}\n{explanation}")
+    answer = parse_answer(f"{corrected}\n{explanation}", corrected.strip())
     assert answer == Correction(corrected.strip(), explanation.strip())
 
 
 def test_an_answer_that_was_cut_off_is_not_read() -> None:
-    assert read_completion(completion()).corrected == "He went to school."
+    assert read_completion(completion(), "He goed to school.").corrected == "He went to school."
     with pytest.raises(AnswerError, match="cut off"):
-        read_completion(completion(finish_reason="length"))
+        read_completion(completion(finish_reason="length"), "He goed to school.")
 
 
 @pytest.mark.parametrize(
@@ -171,7 +180,7 @@ def test_no_correction_is_taken_from_an_answer_that_lost_its_thread(
     text: str, finish_reason: FinishReason, message: str
 ) -> None:
     with pytest.raises(AnswerError, match=message) as failure:
-        read_completion(completion(text, finish_reason))
+        read_completion(completion(text, finish_reason), "It doesn't last long ago.")
     assert "last" not in str(failure.value).lower()  # what was sent is not repeated
 
 

@@ -1,8 +1,8 @@
 """Score a tutor checkpoint on the test splits: ``python data/build/evaluate.py``.
 
-Greedy decoding, exact match of the corrected sentence and of the explanation, per split and kind. A
-wrong sentence whose difference reaches a word outside the verb group is counted apart, as an
-innocent word lost.
+Greedy decoding, exact match of the corrected sentence and of the explanation, per split and kind,
+both as the service would answer. A wrong sentence whose difference reaches a word outside the verb
+group is counted apart, as an innocent word lost.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from data.build.training.checkpoint_dir import load_checkpoint
 from data.build.training.tokenizer import BOS_ID, EOS_ID
 from data.build.training.torch_llama import Shape, Weights, hidden_states, rope_table
+from miniserve.tutor import AnswerError, Correction, parse_answer, prompt_for
 
 DATA = Path(__file__).resolve().parents[1]
 Example = dict[str, str]
@@ -176,24 +177,35 @@ class Miss:
 
 
 def evaluate(
-    shape: Shape, weights: Weights, tokenizer: Tokenizer, examples: Sequence[Example]
+    shape: Shape, weights: Weights, tokenizer: Tokenizer, examples: Sequence[Example], raw: bool
 ) -> tuple[Score, list[Miss]]:
-    """Generate an answer for each example and compare."""
-    prompts = [tokenizer.encode(example["sentence"] + "\n").ids for example in examples]
+    """Generate an answer for each example and compare; `raw`: as the model writes it."""
+    prompts = [tokenizer.encode(prompt_for(example["sentence"])).ids for example in examples]
     assert all(prompt[0] == BOS_ID for prompt in prompts)
     forms = verb_forms(examples)
     total, misses = Score(), []
     for example, ids in zip(examples, generate(shape, weights, prompts), strict=True):
-        corrected, _, explanation = tokenizer.decode(ids).partition("\n")
-        right = corrected == example["corrected"]
+        answer = read_answer(tokenizer.decode(ids), example["sentence"], raw)
+        right = answer.corrected == example["corrected"]
         expected = example.get("explanation")
-        explained = None if expected is None else explanation == expected
-        lost = innocent_word_lost(example, corrected, forms)
+        explained = None if expected is None else answer.explanation == expected
+        lost = answer.corrected != "" and innocent_word_lost(example, answer.corrected, forms)
         for score in (total, total.kinds.setdefault(example.get("kind", "?"), Score())):
             score.add(right, explained, lost)
         if not right or explained is False:
-            misses.append(Miss(example, corrected, explanation, lost))
+            misses.append(Miss(example, answer.corrected, answer.explanation, lost))
     return total, misses
+
+
+def read_answer(text: str, sentence: str, raw: bool) -> Correction:
+    """What the service would answer (nothing, if with an error), or raw: the two lines."""
+    if raw:
+        corrected, _, explanation = text.partition("\n")
+        return Correction(corrected, explanation)
+    try:
+        return parse_answer(text, sentence)
+    except AnswerError:
+        return Correction("", "")
 
 
 def read(path: Path, limit: int) -> list[Example]:
@@ -213,6 +225,9 @@ def main() -> None:
     parser.add_argument(
         "--limit", type=int, default=0, help="score only the first so many examples of each file"
     )
+    parser.add_argument(
+        "--raw", action="store_true", help="as the model writes it, not held to the sentence"
+    )
     parser.add_argument("--kinds", action="store_true", help="also one row for each kind")
     parser.add_argument(
         "--misses", type=int, default=0, help="show so many wrong answers of each file"
@@ -230,7 +245,9 @@ def main() -> None:
     print("|---|---:|---:|---:|---:|")
     shown: list[str] = []
     for path in files:
-        score, misses = evaluate(shape, weights, tokenizer, read(path, arguments.limit))
+        score, misses = evaluate(
+            shape, weights, tokenizer, read(path, arguments.limit), arguments.raw
+        )
         print(score.row(path.stem), flush=True)
         if arguments.kinds:
             for kind in sorted(score.kinds):

@@ -72,7 +72,7 @@ def pages_router() -> APIRouter:
             max_tokens=settings.max_tokens,
             timeout_s=settings.request_timeout_s,
         )
-        correction = read_completion(completion)
+        correction = read_completion(completion, checked)
         if not await run_in_threadpool(exercises.add, db, student, checked, correction):
             raise Refused(NOT_SIGNED_IN)
         return RedirectResponse("/", 303)

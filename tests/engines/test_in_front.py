@@ -85,7 +85,7 @@ def test_the_same_corrections_come_back(client: httpx.Client, tutor: Tutor) -> N
         own = tutor.generate(prompt_for(sentence))
         counts = own.num_prompt_tokens, own.num_output_tokens
         try:
-            said = read_completion(own)
+            said = read_completion(own, sentence)
             expected = (200, said.corrected, said.explanation)
         except AnswerError:
             expected = (422, "", "")

@@ -143,7 +143,7 @@ async def test_a_day_at_school(portal: RunningPortal) -> None:
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
     assert portal.engine.calls[-1] == "He goed to <b>school</b>.\n"
     page = (await eva.page("/")).text
-    assert "He went to school." in page
+    assert "He went to &lt;b&gt;school&lt;/b&gt;." in page
     assert "He goed to &lt;b&gt;school&lt;/b&gt;." in page
     assert "He went" not in (await (await portal.signed_in("ana")).page("/")).text
     listing = (await admin.http.get("/admin/students")).json()
