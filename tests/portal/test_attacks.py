@@ -179,11 +179,12 @@ async def test_guessing_is_slowed_down(portal: RunningPortal) -> None:
     assert int(refused.headers["retry-after"]) >= 1
 
 
-async def test_one_password_is_not_tried_on_all_names(portal: RunningPortal) -> None:
-    guesser = portal.visitor()
-    statuses = [(await guesser.sign_in(f"name{n}", "password")).status_code for n in range(160)]
+async def test_one_password_is_not_tried_on_all_names(tmp_path: Path) -> None:
+    async with portal_in(tmp_path, sign_in_interval_s=3600) as portal:
+        guesser = portal.visitor()
+        statuses = [(await guesser.sign_in(f"name{n}", "password")).status_code for n in range(160)]
     assert statuses[:150] == [401] * 150, "a class may sign in from one address"
-    assert 429 in statuses[150:]
+    assert statuses[150:] == [429] * 10
 
 
 async def test_guessing_with_a_stolen_session_is_slowed_down(portal: RunningPortal) -> None:
