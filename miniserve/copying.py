@@ -15,6 +15,9 @@ import re
 from difflib import SequenceMatcher
 from typing import NamedTuple
 
+#: The explanation of a sentence that is right.
+NO_CHANGE = "No change is needed."
+
 _PIECE = re.compile(r"(?<=\w)['’][^\W_]+|[^\W_]+|\s+|[^\w\s]|_")
 _WRITTEN_OUT = {
     "'m": ("am",),
@@ -50,11 +53,11 @@ class _Stretch(NamedTuple):
     named: bool
 
 
-def held_to_explanation(sentence: str, corrected: str, explanation: str) -> str:
+def held_to_explanation(sentence: str, corrected: str, explanation: str) -> str | None:
     """`corrected` without the changes that `explanation` does not name, in the sentence's capitals.
 
-    Where it names none of the changes, it may as well be the explanation that is wrong. Then words
-    stay as the model wrote them, and only what holds no letter of the Latin alphabet is put back.
+    Where it names none of the changes, it may as well be the explanation that is wrong: a word put
+    in for another stays. If more than that has changed, the two do not belong together: None.
     """
     capitals = in_capitals(sentence)
     before = _pieces(sentence)
@@ -74,8 +77,13 @@ def held_to_explanation(sentence: str, corrected: str, explanation: str) -> str:
     some_named = any(stretch.named for stretch in stretches)
     kept: list[str] = []
     for old, new, is_named in stretches:
-        stays = is_named or (not some_named and any(map(_is_word, old + new)))
-        kept += new if stays else old
+        words = sum(map(_is_word, old)), sum(map(_is_word, new))
+        if is_named or (words == (1, 1) and not some_named):
+            kept += new
+        elif some_named or old == new or words == (0, 0) or explanation == NO_CHANGE:
+            kept += old
+        else:
+            return None
     return "".join(kept)
 
 

@@ -107,10 +107,12 @@ def parse_answer(text: str, sentence: str) -> Correction:
             f"The model has lost its thread: its answer has {len(lines)} lines instead of two, "
             "so it cannot be relied on. Other words may help."
         )
-    corrected, explanation = (line.strip() for line in lines)
-    if not corrected or not explanation:
+    written, explanation = (line.strip() for line in lines)
+    if not written or not explanation:
         raise AnswerError("A line of the model's answer is empty.")
-    corrected = held_to_explanation(sentence, corrected, explanation)
+    corrected = held_to_explanation(sentence, written, explanation)
+    if corrected is None:
+        raise AnswerError("The model's answer changes words that its explanation does not name.")
     if not (corrected.isprintable() and explanation.isprintable()):
         raise AnswerError("The model's answer holds a character that is not printable.")
     half = "\N{REPLACEMENT CHARACTER}"  # what the tokenizer makes of half a character's bytes
