@@ -1,9 +1,9 @@
 """What a correction leaves as it was: held to the sentence by rule, not only by training.
 
 The model writes the whole sentence anew, and now and then something that it had only to copy comes
-out bent: a name, an emoji, a word beside the verb. But whatever word a correction exchanges, its
-explanation names; no sentence that the model has learned from is an exception. So an answer can be
-held to its own explanation, and what is not named there is put back.
+out bent: a name, an emoji, a word left out or written twice. So its sentence is laid beside the one
+that was sent, and what cannot be a correction is put back. A correction exchanges a word for
+another, or takes an auxiliary out; and whatever it does, the explanation mostly names.
 
 What does not matter for the grammar is not shown to the model at all. A sentence that is mostly in
 capitals is asked about in small letters, of which the model knows far more; and where there is a
@@ -13,8 +13,8 @@ word in another script, or an address, it reads a name. All of it comes back wit
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from difflib import SequenceMatcher
-from typing import NamedTuple
 
 #: The explanation of a sentence that is right.
 NO_CHANGE = "No change is needed."
@@ -26,6 +26,10 @@ _STAND_INS = ("Anna", "Peter", "Maria", "David", "Laura", "Martin", "Julia", "Th
 _LETTERS = r"(?:[^\W_]|[\u0300-\u1aff\ua800-\uabff])+"
 _ADDRESS = re.compile(r"\S*(?:@|://|\bwww\.)\S*[\w/]")
 _PIECE = re.compile(rf"{_ADDRESS.pattern}|(?<=\w)['’]{_LETTERS}|{_LETTERS}|\s+|[^\w\s]|_")
+_QUOTED = re.compile(r"(?<!\w)'(.+?)'(?!\w)")
+_AUXILIARIES = frozenset(
+    ("am", "is", "are", "was", "were", "be", "been", "do", "does", "did", "have", "has", "had")
+) | {"will", "to"}
 _WRITTEN_OUT = {
     "'m": ("am",),
     "'re": ("are",),
@@ -34,14 +38,6 @@ _WRITTEN_OUT = {
     "'d": ("had", "would"),
     "'ll": ("will",),
 }
-
-
-class Stretch(NamedTuple):
-    """Some pieces of the sentence, what the model wrote there, and whether it named that change."""
-
-    old: list[str]
-    new: list[str]
-    named: bool
 
 
 class Asked:
@@ -55,23 +51,26 @@ class Asked:
         self._shown = [self._in_case(self._stand_ins.get(p, p)) for p in self._pieces]
         self.text = "".join(self._shown)
 
-    def held_to(self, explanation: str, corrected: str) -> str | None:
-        """`corrected` without the changes that `explanation` does not name, in the own letters.
+    def held(self, corrected: str, explanation: str) -> str | None:
+        """`corrected` with what is no correction put back; None if it is not what was explained.
 
-        Where it names none of the changes, it may as well be the explanation that is wrong: a word
-        put in for another stays. If more has changed, the two do not belong together: None.
+        That is so where an error is explained, and of what changed in the words nothing may stand.
         """
-        stretches = self._stretches(corrected, {_plain(piece) for piece in _pieces(explanation)})
-        some_named = any(stretch.named for stretch in stretches)
+        quoted = _pieces(" ".join(_QUOTED.findall(explanation)))
+        named = {part for piece in quoted for part in _written_out(piece)}
         kept: list[str] = []
-        for old, new, is_named in stretches:
-            words = sum(map(_is_latin, old)), sum(map(_is_latin, new))
-            if is_named or (words == (1, 1) and not some_named):
-                kept += new
-            elif some_named or old == new or words == (0, 0) or explanation == NO_CHANGE:
+        stood = fell = False
+        for old, shown, new in self._changes(corrected):
+            if shown == new:
                 kept += old
+            elif _may_stand(shown, new, named):
+                stood = True
+                kept += self._in_place_of(old, new, named)
             else:
-                return None
+                fell = fell or any(map(_is_latin, shown + new))
+                kept += old
+        if fell and not stood and explanation != NO_CHANGE:
+            return None
         return "".join(kept)
 
     def in_own_words(self, explanation: str) -> str:
@@ -81,20 +80,29 @@ class Asked:
             explanation = word.join(found.split(explanation))
         return explanation
 
-    def _stretches(self, corrected: str, named: set[str]) -> list[Stretch]:
-        """The sentence from its begin to its end, beside what the model made of it."""
+    def _changes(self, corrected: str) -> Iterator[tuple[list[str], list[str], list[str]]]:
+        """From begin to end: pieces of the sentence, as they were shown, and what was written."""
         written = _pieces(self._in_case(corrected))
         matcher = SequenceMatcher(None, self._shown, written, autojunk=False)
-        stretches = []
-        for what, i, j, k, m in matcher.get_opcodes():
-            old, new = self._pieces[i:j], written[k:m]
-            if what == "equal":
-                stretches.append(Stretch(old, old, named=False))
-                continue
-            if self._in_capitals and all(piece == piece.upper() for piece in old):
-                new = [piece.upper() for piece in new]
-            stretches.append(_change(old, new, named))
-        return stretches
+        for _, i, j, k, m in matcher.get_opcodes():
+            yield self._pieces[i:j], self._shown[i:j], written[k:m]
+
+    def _in_place_of(self, old: list[str], new: list[str], named: set[str]) -> list[str]:
+        """What was written, in the sentence's letters.
+
+        If one word stands for several, it replaces the one that is most like it; the others stay,
+        but for those that may go.
+        """
+        own = {self._in_case(name): word for word, name in self._stand_ins.items()}
+        new = [own.get(piece, piece) for piece in new]
+        if self._in_capitals and all(piece == piece.upper() for piece in old):
+            new = [piece.upper() for piece in new]
+        staying = [piece for piece in old if _is_latin(piece) and not _may_go(piece, named)]
+        if len(new) > 1 or len(staying) < 2:
+            return new
+        likeness = [SequenceMatcher(None, piece, new[0]).ratio() for piece in old]
+        place = likeness.index(max(likeness))
+        return [*old[:place], *new, *old[place + 1 :]]
 
     def _in_case(self, text: str) -> str:
         return text.lower() if self._in_capitals else text
@@ -112,25 +120,23 @@ def _stand_ins_for(pieces: list[str]) -> dict[str, str]:
     return dict(zip(hidden, names, strict=False))
 
 
-def _change(old: list[str], new: list[str], named: set[str]) -> Stretch:
-    """Whether the words put in are named; where none are put in, those taken out.
+def _may_stand(shown: list[str], new: list[str], named: set[str]) -> bool:
+    """Whether a change can be a correction.
 
-    If one word stands for several that are not named, it replaces the one that is most like it.
+    Words put in are named, or it is one word for another that is no name; the explanation of a
+    sentence with two errors sometimes speaks of one only. Words taken out are such as may go.
     """
-    put_in, taken_out = list(filter(_is_latin, new)), list(filter(_is_latin, old))
-    if not _are_named(put_in or taken_out, named):
-        return Stretch(old, new, named=False)
-    if len(new) == 1 and len(taken_out) > 1 and not _are_named(taken_out, named):
-        likeness = [SequenceMatcher(None, piece, new[0]).ratio() for piece in old]
-        place = likeness.index(max(likeness))
-        new = [*old[:place], *new, *old[place + 1 :]]
-    return Stretch(old, new, named=True)
+    taken_out, put_in = list(filter(_is_latin, shown)), list(filter(_is_latin, new))
+    if not put_in:
+        return bool(taken_out) and all(_may_go(word, named) for word in taken_out)
+    staying = [word for word in taken_out if not _may_go(word, named)] or taken_out
+    if len(staying) == len(put_in) == 1 and staying[0].islower():
+        return True
+    return all(not named.isdisjoint(_written_out(word)) for word in put_in)
 
 
-def _are_named(words: list[str], named: set[str]) -> bool:
-    return bool(words) and all(
-        not named.isdisjoint((_plain(word), *_WRITTEN_OUT.get(_plain(word), ()))) for word in words
-    )
+def _may_go(word: str, named: set[str]) -> bool:
+    return not (named | _AUXILIARIES).isdisjoint(_written_out(word))
 
 
 def _pieces(text: str) -> list[str]:
@@ -143,6 +149,7 @@ def _is_latin(piece: str) -> bool:
     return re.search(r"[A-Za-zÀ-ɏ]", piece) is not None
 
 
-def _plain(piece: str) -> str:
-    """A piece in small letters, with a straight apostrophe."""
-    return piece.lower().replace("’", "'")
+def _written_out(piece: str) -> tuple[str, ...]:
+    """What a piece can stand for, in small letters: itself, and for half a contraction the word."""
+    plain = piece.lower().replace("’", "'")
+    return plain, *_WRITTEN_OUT.get(plain, ())

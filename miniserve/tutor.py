@@ -32,11 +32,13 @@ from miniserve.model.llama import Llama
 #: The longest sentence, in characters, after the whitespace at its ends is trimmed.
 MAX_SENTENCE_LENGTH = 200
 
-#: The longest answer, in tokens: twice a long sentence and its longest explanation.
+#: The longest answer, in tokens: a long sentence and its longest explanation, and some to spare.
 MAX_TOKENS = 128
 
 #: What chapters, warm-up and examples ask about.
 EXAMPLE_SENTENCE = "He goed to school."
+
+_MOST_ADDED = 40  # characters; an answer is laid beside its sentence, in quadratic time
 
 SentenceRule = Literal["empty", "too_long", "line_break", "not_printable"]
 
@@ -110,10 +112,13 @@ def parse_answer(text: str, sentence: str) -> Correction:
     written, explanation = (line.strip() for line in lines)
     if not written or not explanation:
         raise AnswerError("A line of the model's answer is empty.")
+    if len(written) > 2 * len(sentence) + _MOST_ADDED:
+        raise AnswerError("The model's answer is far longer than the sentence.")
     asked = Asked(sentence)
-    corrected, explanation = asked.held_to(explanation, written), asked.in_own_words(explanation)
+    corrected = asked.held(written, explanation)
     if corrected is None:
         raise AnswerError("The model's answer changes words that its explanation does not name.")
+    explanation = asked.in_own_words(explanation)
     if not (corrected.isprintable() and explanation.isprintable()):
         raise AnswerError("The model's answer holds a character that is not printable.")
     half = "\N{REPLACEMENT CHARACTER}"  # what the tokenizer makes of half a character's bytes

@@ -125,6 +125,7 @@ def test_an_answer_is_two_lines() -> None:
         "a\x00\nb",
         "a\r\rb",
         "a\ufffd\nb",
+        "He went and went and went and went and went and went and went and went.\nb",
     ],
 )
 def test_a_malformed_answer_is_a_typed_error(text: str) -> None:
