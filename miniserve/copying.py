@@ -22,6 +22,9 @@ NO_CHANGE = "No change is needed."
 #: What stands for words in other scripts and for addresses; if there are more, the others stay.
 _STAND_INS = ("Anna", "Peter", "Maria", "David", "Laura", "Martin", "Julia", "Thomas")
 
+#: Of 200 letters of English are some 80 pieces; to compare ".,.,." with ",,,,," takes cubic time.
+_MOST_PAIRS = 20_000
+
 # The vowel signs of Hindi, say, are no letters to Python; they are in the ranges named here.
 _LETTERS = r"(?:[^\W_]|[\u0300-\u1aff\ua800-\uabff])+"
 _ADDRESS = re.compile(r"\S*(?:@|://|\bwww\.)\S*[\w/]")
@@ -54,13 +57,17 @@ class Asked:
     def held(self, corrected: str, explanation: str) -> str | None:
         """`corrected` with what is no correction put back; None if it is not what was explained.
 
-        That is so where an error is explained, and of what changed in the words nothing may stand.
+        That is so where an error is explained, and of what changed in the words nothing may stand;
+        and where there is too much to compare, as no sentence of English has it.
         """
+        written = _pieces(self._in_case(corrected))
+        if written != self._shown and len(written) * len(self._shown) > _MOST_PAIRS:
+            return None
         quoted = _pieces(" ".join(_QUOTED.findall(explanation)))
         named = {part for piece in quoted for part in _written_out(piece)}
         kept: list[str] = []
         stood = fell = False
-        for old, shown, new in self._changes(corrected):
+        for old, shown, new in self._changes(written):
             if shown == new:
                 kept += old
             elif _may_stand(shown, new, named):
@@ -80,9 +87,8 @@ class Asked:
             explanation = word.join(found.split(explanation))
         return explanation
 
-    def _changes(self, corrected: str) -> Iterator[tuple[list[str], list[str], list[str]]]:
+    def _changes(self, written: list[str]) -> Iterator[tuple[list[str], list[str], list[str]]]:
         """From begin to end: pieces of the sentence, as they were shown, and what was written."""
-        written = _pieces(self._in_case(corrected))
         matcher = SequenceMatcher(None, self._shown, written, autojunk=False)
         for _, i, j, k, m in matcher.get_opcodes():
             yield self._pieces[i:j], self._shown[i:j], written[k:m]

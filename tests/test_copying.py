@@ -80,6 +80,12 @@ def test_an_answer_that_does_not_belong_to_its_explanation_is_none(written: str)
     assert Asked("We met in town.").held(written, "Only 'he' takes -s.") is None
 
 
+def test_what_would_take_long_to_compare_is_not() -> None:
+    asked = Asked(".," * 100)
+    assert asked.held(".,!" * 80, NO_CHANGE) is None
+    assert asked.held(asked.text, NO_CHANGE) == ".," * 100
+
+
 @pytest.mark.parametrize(
     "sentence",
     [
