@@ -104,7 +104,7 @@ def require_account(
 
 
 def require_student(student: Annotated[Student, Depends(require_account)]) -> Student:
-    """A student who is signed in, for good.
+    """An account that is signed in and has a password of its own.
 
     Raises:
         Refused: nobody is, or the one-time password has not been changed.

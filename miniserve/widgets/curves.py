@@ -145,8 +145,13 @@ def _row(curve: Curve) -> str:
     )
 
 
+def in_words(value: Percentile) -> str:
+    """A percentile as a time, with a `~` if too few samples lie beyond it to be quoted."""
+    return ("~" if value.n and not value.quotable else "") + ms(value.value)
+
+
 def _percentile_cell(value: Percentile) -> str:
     if value.n and not value.quotable:
         title = f"only {value.beyond} of {value.n} samples lie beyond it"
-        return f"<td class='miniserve-faint' title='{title}'>~{ms(value.value)}</td>"
-    return f"<td>{ms(value.value)}</td>"
+        return f"<td class='miniserve-faint' title='{title}'>{in_words(value)}</td>"
+    return f"<td>{in_words(value)}</td>"

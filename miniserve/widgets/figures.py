@@ -23,7 +23,7 @@ from miniserve.palette import (
     dash_of,
     latency_ticks,
 )
-from miniserve.widgets.curves import QUANTILES, Curve, ms
+from miniserve.widgets.curves import QUANTILES, Curve, in_words
 
 Spec: TypeAlias = dict[str, Any]
 
@@ -148,14 +148,15 @@ def cdf_traces(
 
 
 def _marks(curve: Curve, range_ms: tuple[float, float], labelled: bool) -> Spec:
-    values = [curve.percentile(q).value * 1e3 for q in QUANTILES] if curve.n else []
+    found = [curve.percentile(q) for q in QUANTILES] if curve.n else []
     if curve.role in ("before", "preview") and not labelled:
-        values = []
+        found = []
+    values = [percentile.value * 1e3 for percentile in found]
     low, high = (math.log10(limit) for limit in range_ms)
     texts = []
-    for q, value in zip(QUANTILES, values, strict=False):
+    for q, value, percentile in zip(QUANTILES, values, found, strict=False):
         near_the_end = (math.log10(max(value, 1e-3)) - low) / (high - low) > 0.8
-        texts.append(f"p{q * 100:.0f}" + ("" if near_the_end else f" {ms(value / 1e3)}"))
+        texts.append(f"p{q * 100:.0f}" + ("" if near_the_end else f" {in_words(percentile)}"))
     shares = [curve.share_at(q) for q in QUANTILES][: len(values)]
     places = list(_PLACES)
     if shares and shares[-1] - shares[0] < _CROWDED:  # most were refused: there is room for one

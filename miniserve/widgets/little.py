@@ -37,12 +37,13 @@ def little_line(little: Little | None) -> str:
     """Say in one line what was measured."""
     if little is None:
         return "<span class='miniserve-note'>L, λ and W: a few seconds of load are needed.</span>"
-    edges = f", {little.correction:+.2f} for who was inside at its ends"
+    sign = "+" if little.correction >= 0 else "−"
+    edges = f", {sign}{abs(little.correction):.2f} for who was inside at its ends"
     if abs(little.correction) < 0.05 * little.L:
         edges = ""
     return (
         f"Measured <b>L = {little.L:.2f}</b> in flight. "
         f"<b>λ·W</b> = {little.rate:.1f}/s × {ms(little.W)} = <b>{little.product:.2f}</b>{edges} "
         f"<span class='miniserve-note'>(window {little.end - little.start:.0f} s, "
-        f"{little.arrivals} requests)</span>"
+        f"{little.arrivals} requests, those refused included)</span>"
     )

@@ -184,7 +184,10 @@ class Race(LivePanel):
         elif running:
             self._notice.say("Running: every server gets the same arrivals.")
         elif self._ran:
-            self._notice.say("Finished.")
+            counts = [session.counts for session in self._sessions.values()]
+            refused, failed = sum(c.shed for c in counts), sum(c.failed for c in counts)
+            lost = f" {refused} refused, {failed} failed." if refused + failed else ""
+            self._notice.say("Finished." + lost)
         else:
             computed = "A computed race. Press Run for a measured one."
             self._notice.say(computed if self._preview else "Press Run to start the race.")

@@ -15,7 +15,7 @@ from miniserve.palette import (
     dash_of,
     latency_ticks,
 )
-from miniserve.widgets.curves import QUANTILES, Curve, ms
+from miniserve.widgets.curves import QUANTILES, Curve, in_words
 from miniserve.widgets.figures import LATENCY_RANGE_MS
 from miniserve.widgets.lines import CROWDED, Line, line_colours
 
@@ -70,7 +70,7 @@ def draw_cdfs(axes: Any, curves: Sequence[Curve], range_ms: tuple[float, float])
     """Draw latency CDFs into axes."""
     for curve in curves:
         x, share = curve.points()
-        middle, tail = (ms(curve.percentile(q).value) for q in (0.5, 0.95))
+        middle, tail = (in_words(curve.percentile(q)) for q in (0.5, 0.95))
         label = f"{curve.badge} {curve.label}".strip() + f"  (p50 {middle}, p95 {tail})"
         axes.step(
             x,

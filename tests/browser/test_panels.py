@@ -220,7 +220,7 @@ Race({"static": static, "continuous": continuous}, SENTENCES, rate=(5, 45, 25, 5
     assert "300" in panel.locator(".miniserve-table").inner_text()  # the computed race
     page.screenshot("race-first-view")
     panel.get_by_role("button", name="Run").click()
-    panel.get_by_text("Finished.").wait_for()
+    panel.get_by_text("Finished.", exact=False).first.wait_for()
     page.screenshot("race-finished")
     static, continuous = (
         next(t for t in figure_of(panel) if t["name"] == mode and t["mode"] == "markers+text")
