@@ -106,3 +106,12 @@ def test_links_lead_somewhere(path: Path) -> None:
             continue
         for target in re.findall(r"\]\((?!https?://|#|mailto:)([^)#\s]+)", cell.source):
             assert (path.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("name", ["Makefile", "README.md", "environment.yml"])
+def test_lab_is_started_where_links_to_the_source_can_be_opened(name: str) -> None:
+    """Lab opens no file above its root, and without the option its root is `notebooks/`."""
+    lines = (NOTEBOOKS.parent / name).read_text(encoding="utf-8").splitlines()
+    starts = [line for line in lines if "jupyter lab" in line and "00_start_here" in line]
+    assert starts
+    assert all("--ServerApp.root_dir=. notebooks/" in line for line in starts)
