@@ -225,6 +225,7 @@ WEIGHT = {
     "contrasts_g": 20,
     "contrasts_h": 4,
     "contrasts_i": 8,
+    "contrasts_j": 12,
     "learner_b": 3,
 }
 
