@@ -1,8 +1,9 @@
 """Run a learner's function on cases and say plainly what came of it.
 
 A check never raises, and does not hang: the learner's code, and what looks at its answer, run in a
-thread under a time limit. (It cannot strike in a loop inside C, as of `sum(itertools.count())`.) An
-untouched stub is "not started yet", never "passed".
+thread under a time limit. (It cannot strike in a loop inside C, as of `sum(itertools.count())`.)
+Only what a case does `then`, with an answer that has been looked at, is the check's own and takes
+its time. An untouched stub is "not started yet", never "passed".
 """
 
 from __future__ import annotations
@@ -10,11 +11,14 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import inspect
+import numbers
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 TIME_LIMIT_S = 10.0
 LONGEST_SHOWN = 200
@@ -38,12 +42,15 @@ class Case:
         run: takes the learner's object and returns what it made; it may return an awaitable.
         expected: what should come, or a predicate on it.
         describe: `expected` in words, needed when it is a predicate.
+        then: what the check itself makes of what `run` returned. It is trusted, and has no time
+            limit: on a busy machine a long trial must not be laid at the learner's door.
     """
 
     name: str
     run: Callable[[Any], Any]
     expected: Any
     describe: str = ""
+    then: Callable[[Any], Any] | None = None
 
     def accepts(self, got: object) -> bool:
         """Whether `got` is what was expected."""
@@ -72,6 +79,13 @@ class Report:
         )
 
 
+class Unfit(Exception):
+    """Raised by a case for an answer that it cannot even look at.
+
+    Its words follow "expected …, ", so they begin with "got" or "but".
+    """
+
+
 class _NotStarted(Exception):
     """The stub is untouched."""
 
@@ -90,7 +104,7 @@ def check_cases(exercise: str, learner: Any, cases: Sequence[Case]) -> Report:
         return Report(exercise, Verdict.NOT_STARTED)
     for number, case in enumerate(cases, start=1):
         try:
-            right, shown = _try_with_limit(case, learner)
+            right, words = _try(case, learner)
         except (NotImplementedError, _NotStarted):
             if number == 1:
                 return Report(exercise, Verdict.NOT_STARTED)
@@ -98,43 +112,67 @@ def check_cases(exercise: str, learner: Any, cases: Sequence[Case]) -> Report:
         except _NoEnd:
             detail = (
                 f"no end after {TIME_LIMIT_S:g} s; is there a loop that never stops, "
-                "or a wait for something that never comes?"
+                "or a wait for something that never comes (or is the machine very busy?)"
             )
+        except Unfit as unfit:
+            detail = f"expected {case.describe or repr(case.expected)}, {unfit}"
         except Exception as error:
             said = f": {error}" if str(error) else ""
-            detail = f"it raised {type(error).__name__}{said}"
+            notes = "".join(f" ({note})" for note in getattr(error, "__notes__", []))
+            detail = f"it raised {type(error).__name__}{said}{notes}"
         else:
             if right:
                 continue
-            detail = f"expected {case.describe or repr(case.expected)}, got {shown}"
+            detail = f"expected {case.describe or repr(case.expected)}, got {words}"
         where = f"case {number} of {len(cases)}, {case.name}"
         return Report(exercise, Verdict.WRONG, f"{where}: {detail}")
     return Report(exercise, Verdict.PASSED, f"{len(cases)} of {len(cases)} cases")
 
 
-def _shown(got: object) -> str:
+def shown(got: object) -> str:
     """What came, at a length that can be read."""
     text = repr(got)
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
 
 
-def _try_with_limit(case: Case, learner: Any) -> tuple[bool, str]:
-    """Whether a case comes out right, and what came.
+def is_real(got: object) -> bool:
+    """Whether this is a number, be it Python's or NumPy's; `True` is none."""
+    return isinstance(got, numbers.Real) and not isinstance(got, bool)
 
-    It has a bounded time in a thread of its own, where an awaitable finds a free event loop.
-    """
-    outcome: list[tuple[bool, str]] = []
+
+def is_whole(got: object) -> bool:
+    """Whether this is a whole number by its type, be it Python's or NumPy's; `True` is none."""
+    return isinstance(got, numbers.Integral) and not isinstance(got, bool)
+
+
+def _try(case: Case, learner: Any) -> tuple[bool, str]:
+    """Whether a case comes out right, and what came."""
+
+    def answer() -> Any:
+        got = case.run(learner)
+        if inspect.isawaitable(got):
+            got = asyncio.run(_await(got))
+        if got is ...:
+            raise _NotStarted
+        return got
+
+    def judge(got: Any) -> tuple[bool, str]:
+        right = case.accepts(got)
+        return right, "" if right else shown(got)
+
+    if case.then is None:
+        return _with_limit(lambda: judge(answer()))
+    return judge(case.then(_with_limit(answer)))
+
+
+def _with_limit(do: Callable[[], T]) -> T:
+    """Do it in a bounded time, in a thread of its own, in which no event loop runs yet."""
+    outcome: list[T] = []
     failure: list[BaseException] = []
 
     def work() -> None:
         try:
-            got = case.run(learner)
-            if inspect.isawaitable(got):
-                got = asyncio.run(_await(got))
-            if got is ...:
-                raise _NotStarted
-            right = case.accepts(got)
-            outcome.append((right, "" if right else _shown(got)))
+            outcome.append(do())
         except BaseException as error:
             failure.append(error)
 

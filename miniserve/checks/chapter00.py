@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable
 
 from fastapi import FastAPI, Request, Response
 from starlette.middleware.base import RequestResponseEndpoint
 
 from miniserve.background import BackgroundServer
-from miniserve.checks.cases import Case, Report, check_cases
+from miniserve.checks.cases import Case, Report, Unfit, check_cases, is_real, shown
 
 AverageWait = Callable[[int, float], float]
 CorrectAll = Callable[[str, list[str]], list[str | None]]
@@ -22,7 +23,7 @@ def check_average_wait(average_wait: AverageWait) -> Report:
         return Case(
             f"n = {n}, service_s = {service_s:g}",
             lambda learner: learner(n, service_s),
-            lambda got: isinstance(got, float | int) and math.isclose(got, expected),
+            lambda got: is_real(got) and math.isclose(got, expected, rel_tol=1e-6),  # of float32
             f"{expected:g}",
         )
 
@@ -38,10 +39,15 @@ def check_correct_all(correct_all: CorrectAll) -> Report:
     def case(name: str, sentences: list[str], expected: list[str | None]) -> Case:
         def run(learner: CorrectAll) -> object:
             seen.clear()
-            got: object = learner(server.url, sentences)
+            try:
+                got: object = learner(server.url, sentences)
+            except Exception as error:
+                if seen:
+                    error.add_note(_told(seen))
+                raise
             if got is ... or got == expected or not seen:
                 return got
-            return f"{got} (the server saw: {'; '.join(seen)})"
+            raise Unfit(f"got ({_told(seen)}) {shown(got)}")
 
         return Case(name, run, expected)
 
@@ -55,6 +61,14 @@ def check_correct_all(correct_all: CorrectAll) -> Report:
                 case("one of them refused", ["one", "", "three"], ["ONE", None, "THREE"]),
             ],
         )
+
+
+def _told(seen: list[str]) -> str:
+    """What came to the server, the same only once: a hint at why the answer is wrong."""
+    counts = Counter(seen).items()
+    return "the server saw: " + "; ".join(
+        f"{what}, {times} times" if times > 1 else what for what, times in counts
+    )
 
 
 def _shouting_app(seen: list[str]) -> FastAPI:

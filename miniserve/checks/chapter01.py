@@ -8,7 +8,8 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
-from miniserve.checks.cases import Case, Report, check_cases
+from miniserve.checks.apps import visit
+from miniserve.checks.cases import Case, Report, Unfit, check_cases, shown
 from miniserve.tutor import Correction, check_sentence
 
 Readiness = Callable[[bool, bool, str | None], tuple[int, str]]
@@ -31,6 +32,7 @@ def check_readiness(readiness: Readiness) -> Report:
             case(False, False, "no such file", (503, "failed: no such file")),
             case(True, False, "bad shape", (503, "failed: bad shape")),
             case(True, True, "out of memory", (503, "failed: out of memory")),
+            case(True, True, "", (503, "failed: ")),  # as of `str(MemoryError())`
         ],
     )
 
@@ -42,20 +44,28 @@ class _FakeTutor:
         return Correction(check_sentence(sentence).replace("goed", "went"), "A fake explanation.")
 
 
+class _BrokenTutor:
+    """Fails whatever it is asked."""
+
+    def correct(self, sentence: str) -> Correction:
+        raise RuntimeError("the tutor is broken")
+
+
 def check_service(build: Callable[[Any], FastAPI]) -> Report:
     """The learner's own app, called with good and bad sentences."""
 
-    def posting(body: object) -> Callable[[Any], Awaitable[tuple[int, str]]]:
+    def posting(body: object, *, broken: bool = False) -> Callable[[Any], Awaitable[Any]]:
+        async def post(client: httpx.AsyncClient) -> tuple[int, str]:
+            answer = await client.post("/correct", json=body)
+            return answer.status_code, answer.text
+
         async def run(learner: Callable[[Any], FastAPI]) -> Any:
-            app: Any = learner(_FakeTutor())
+            app: Any = learner(_BrokenTutor() if broken else _FakeTutor())
             if app is ...:
                 return ...
             if not isinstance(app, FastAPI):
-                return f"no FastAPI app, but {app!r}"
-            transport = httpx.ASGITransport(app=app)  # raises what the app raises: it is the reason
-            async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-                answer = await client.post("/correct", json=body)
-            return answer.status_code, answer.text
+                raise Unfit(f"got no FastAPI app, but {shown(app)}")
+            return await visit(app, post, raising=not broken)
 
         return run
 
@@ -85,6 +95,12 @@ def check_service(build: Callable[[Any], FastAPI]) -> Report:
                 posting({"sentence": secret}),
                 lambda got: got[0] == 422 and "never repeat me" not in got[1],
                 "status 422 and a body that does not repeat the sentence",
+            ),
+            Case(
+                "a good sentence, but the tutor raises RuntimeError",
+                posting({"sentence": "He goed home"}, broken=True),
+                lambda got: got[0] >= 500,
+                "status 500 (the client can do nothing about it; only a SentenceError is a 422)",
             ),
         ],
     )

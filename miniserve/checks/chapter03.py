@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from miniserve.checks.cases import Case, Report, check_cases
+from miniserve.checks.cases import Case, Report, check_cases, is_real
 
 Collect = Callable[["asyncio.Queue[int]", int, float], Awaitable[list[int]]]
 
@@ -96,7 +96,7 @@ def check_wasted_share(wasted_share: Callable[[list[int]], float]) -> Report:
         return Case(
             f"lengths {lengths}",
             lambda learner: learner(lengths),
-            lambda got: isinstance(got, float | int) and math.isclose(got, expected, abs_tol=1e-9),
+            lambda got: is_real(got) and math.isclose(got, expected, rel_tol=1e-6, abs_tol=1e-9),
             f"{expected:.4g}",
         )
 

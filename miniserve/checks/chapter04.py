@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from miniserve.checks.cases import Case, Report, check_cases
+from miniserve.checks.cases import Case, Report, Unfit, check_cases, shown
 from miniserve.completion import Completion, Timing
-from miniserve.scheduler import ContinuousScheduler, Request, Scheduler
+from miniserve.scheduler import ContinuousScheduler, Request, Scheduler, SchedulerOutput
 from miniserve.stepcost import StepCost
 from miniserve.trace import StepRecord
 from miniserve.virtual_clock import run
@@ -29,7 +30,7 @@ def check_scheduler(scheduler: type[Scheduler]) -> Report:
         told = ", ".join(f"'{who}' at {at:g} s, {output} tokens" for who, at, output in requests)
         return Case(
             f"{name} ({slots} slots, prompts of 3 tokens, a step takes 1 s; {told})",
-            lambda learner: _finish_times(learner(slots, _EOS), requests),
+            lambda learner: _finish_times(_made(learner, slots), requests),
             lambda got: got == expected,
             f"the end of each at {expected} s",
         )
@@ -43,7 +44,7 @@ def check_scheduler(scheduler: type[Scheduler]) -> Report:
             case("two at once", 2, [("a", 0, 3), ("b", 0, 2)], {"a": 3.0, "b": 2.0}),
             Case(
                 "most rows in a step, with 200 requests and 3 slots",
-                lambda learner: _widest_step(learner(3, _EOS), many),
+                lambda learner: _widest_step(_made(learner, 3), many),
                 3,
             ),
             case(
@@ -66,17 +67,36 @@ def check_scheduler(scheduler: type[Scheduler]) -> Report:
             ),
             Case(
                 "the freed slots that are handed on, after one of two requests has ended",
-                lambda learner: _freed_slots(learner(2, _EOS)),
+                lambda learner: _freed_slots(_made(learner, 2)),
                 [0],
             ),
             Case(
                 "200 requests, everybody's time",
-                lambda learner: _finish_times(learner(3, _EOS), many),
+                lambda learner: _finish_times(_made(learner, 3), many),
                 lambda got: got == _finish_times(ContinuousScheduler(3, _EOS, 10_000), many),
                 "the times of the package's scheduler with an unlimited budget",
             ),
         ],
     )
+
+
+def _made(learner: Any, slots: int) -> Scheduler:
+    """One of the learner's schedulers, which says so if `schedule` returns something else."""
+    scheduler: Scheduler = learner(slots, _EOS)
+    schedule: Callable[[float], Any] = scheduler.schedule
+
+    def checked(now: float) -> SchedulerOutput:
+        output = schedule(now)
+        if output is ...:
+            raise NotImplementedError
+        if not isinstance(output, SchedulerOutput):
+            raise Unfit(
+                f"but `schedule` returned {shown(output)}; it must return a `SchedulerOutput`"
+            )
+        return output
+
+    scheduler.schedule = checked  # type: ignore[method-assign]
+    return scheduler
 
 
 def _many_requests() -> list[tuple[str, float, int]]:
@@ -122,14 +142,27 @@ class _SlowEngine:
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self.running = 0
+        self.begun = asyncio.Event()
+        self._idle = asyncio.Event()
 
     async def generate(self, prompt: str, *, max_tokens: int, request_id: str) -> Completion:
         self.running += 1
+        self.begun.set()
+        self._idle.clear()
         try:
             await asyncio.sleep(self.seconds)
         finally:
             self.running -= 1
+            if not self.running:
+                self._idle.set()
         return Completion(prompt.upper(), "stop", 1, 1, Timing(0.0, 0.0, self.seconds))
+
+    async def left(self) -> int:
+        """How many requests run on; one that has been cancelled gets a moment to end."""
+        if self.running:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._idle.wait(), 0.5)
+        return self.running
 
 
 def check_give_up(generate_or_give_up: GiveUp) -> Report:
@@ -139,10 +172,21 @@ def check_give_up(generate_or_give_up: GiveUp) -> Report:
         async def run_it(learner: GiveUp) -> Any:
             engine = _SlowEngine(seconds)
             completion: Any = await learner(engine, "hello\n", timeout_s)
-            await asyncio.sleep(0)
-            return completion if completion is ... else (_text(completion), engine.running)
+            return completion if completion is ... else (_text(completion), await engine.left())
 
         return run_it
+
+    async def cancelled(learner: GiveUp) -> int:
+        """What is left running if whoever awaits the answer goes away before it and the timeout."""
+        engine = _SlowEngine(30.0)
+        caller = asyncio.ensure_future(learner(engine, "hello\n", 60.0))
+        # However it ends: gather keeps an exception from being raised, or reported as forgotten.
+        ended: asyncio.Future[Any] = asyncio.gather(caller, return_exceptions=True)
+        begun: asyncio.Future[Any] = asyncio.ensure_future(engine.begun.wait())
+        await asyncio.wait({begun, ended}, return_when=asyncio.FIRST_COMPLETED)
+        caller.cancel()
+        await asyncio.wait({ended}, timeout=1.0)
+        return await engine.left()
 
     return check_cases(
         "give up in time",
@@ -150,6 +194,11 @@ def check_give_up(generate_or_give_up: GiveUp) -> Report:
         [
             Case("an answer in time: (its text, still running)", trying(0.0, 5.0), ("HELLO\n", 0)),
             Case("no answer in time: (None, still running)", trying(30.0, 0.05), (None, 0)),
+            Case(
+                "the caller is cancelled half-way, as if somebody closed the tab: still running",
+                cancelled,
+                0,
+            ),
         ],
     )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from miniserve.capacity import Slo, overloaded, own_time, queue_bound, retry_after
-from miniserve.checks.cases import Case, Report, check_cases
+from miniserve.checks.cases import Case, Report, Unfit, check_cases, is_real, is_whole, shown
 from miniserve.queueing import Lengths, littles_law
 from miniserve.settings import Mode
 from miniserve.simulator import Policy
@@ -96,16 +96,6 @@ class QueueOutcome:
         )
 
 
-@dataclass(frozen=True)
-class _NotTwoNumbers:
-    """An answer that could not be tried out."""
-
-    answer: Any
-
-    def __repr__(self) -> str:
-        return f"{self.answer!r}, not two whole numbers from 0 on"
-
-
 def check_size_queue(size_queue: SizeQueue) -> Report:
     """Queue bound and Retry-After, tried out with 1.5 times the load that can be served."""
     lengths = Lengths.uniform(13, 15, 56)
@@ -135,19 +125,21 @@ def _queue_case(lengths: Lengths, slots: int, slo_s: float, cost: StepCost = _CO
         if answer is ...:
             return ...
         if not _is_pair_of_whole_numbers(answer) or answer[0] < 0:
-            return _NotTwoNumbers(answer)
-        bound, seconds = map(int, answer)
+            raise Unfit(f"got {shown(answer)}, not two whole numbers from 0 on")
+        return tuple(map(int, answer))
+
+    def try_out(answer: tuple[int, int]) -> QueueOutcome:
+        bound, retry_after_s = answer
         # More than is right by far would only take long to try out.
         tried = replace(policy, max_waiting=min(bound, 2 * right + 50))
         result = overloaded(tried, lengths, cost, n=min(6000, 1500 + 20 * right))
         p95_ms = result.samples.quantile(0.95) * 1e3
-        return QueueOutcome(bound, seconds, p95_ms, result.shed_share)
+        return QueueOutcome(bound, retry_after_s, p95_ms, result.shed_share)
 
-    def accepts(got: Any) -> bool:
+    def accepts(got: QueueOutcome) -> bool:
         # One off is a matter of rounding. What the run showed is for the learner to read.
         return (
-            isinstance(got, QueueOutcome)
-            and abs(got.max_waiting - right) <= max(1, right // 50)
+            abs(got.max_waiting - right) <= max(1, right // 50)
             and abs(got.retry_after_s - seconds) <= (seconds > 1)
             and got.retry_after_s >= 1
         )
@@ -156,21 +148,17 @@ def _queue_case(lengths: Lengths, slots: int, slo_s: float, cost: StepCost = _CO
     if right:
         described += f", which keeps the p95 near {slo_s * 1e3:g} ms"
     name = f"{slots} slots, {capacity:.1f} requests/s, own time {own_s:.3f} s, SLO {slo_s:g} s"
-    return Case(name, run, accepts, described)
+    return Case(name, run, accepts, described, then=try_out)
 
 
 def _is_pair_of_whole_numbers(answer: Any) -> bool:
-    return (
-        isinstance(answer, tuple | list)
-        and len(answer) == 2
-        and all(isinstance(n, int) and not isinstance(n, bool) for n in answer)
-    )
+    return isinstance(answer, tuple | list) and len(answer) == 2 and all(map(is_whole, answer))
 
 
 def _close(got: Any, expected: Sequence[float]) -> bool:
     return (
         isinstance(got, tuple | list)
         and len(got) == len(expected)
-        and all(isinstance(g, float | int) for g in got)
+        and all(map(is_real, got))
         and all(math.isclose(g, e, rel_tol=1e-6) for g, e in zip(got, expected, strict=True))
     )

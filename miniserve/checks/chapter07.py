@@ -10,12 +10,12 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.responses import PlainTextResponse
 from starlette.middleware import Middleware
 
-from miniserve.checks.cases import Case, Report, check_cases
+from miniserve.checks.cases import Case, Report, Unfit, check_cases, shown
 from miniserve.middleware.body_size import BodySize
 from miniserve.middleware.rate_limit import RateLimit, TokenBuckets
 from miniserve.middleware.request_id import RequestID
 from miniserve.portal.accounts import Student
-from miniserve.portal.auth import Refused, on_refused, signed_in
+from miniserve.portal.auth import NOT_ALLOWED, Refused, on_refused, signed_in
 from miniserve.portal.csrf import CSRF, csrf_token
 from miniserve.portal.sessions import Sessions
 
@@ -122,7 +122,7 @@ def check_order(order: Callable[[], list[str]]) -> Report:
 
 
 def _sorted(names: Any) -> Any:
-    return sorted(names) if isinstance(names, list | tuple) else names
+    return sorted(names, key=str) if isinstance(names, list | tuple) else names
 
 
 def _bank(names: list[str]) -> FastAPI:
@@ -173,7 +173,14 @@ def check_require_admin(require_admin: Callable[..., Any]) -> Report:
             student = None if role is None else Student(7, "ana", role, one_time, 0)
             transport = httpx.ASGITransport(app=_guarded(learner, student, reached))
             async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
-                status = (await http.get("/secrets")).status_code
+                answer = await http.get("/secrets")
+            status = answer.status_code
+            no_admin = role not in (None, "admin")
+            if no_admin and status == NOT_ALLOWED.status and NOT_ALLOWED.uri not in answer.text:
+                raise Unfit(
+                    f"got the status, but with the body {shown(answer.text)}: "
+                    "that is not what `raise Refused(NOT_ALLOWED)` makes"
+                )
             return status, bool(reached)
 
         return run

@@ -1,6 +1,7 @@
 import time
 from typing import Any
 
+import numpy as np
 import pytest
 
 from miniserve.checks import Case, Verdict, cases, check_cases
@@ -119,3 +120,58 @@ def test_an_answer_that_is_missing_later_is_not_an_untouched_stub() -> None:
     report = check_cases("squares", half, cases)
     assert report.verdict is Verdict.WRONG
     assert report.detail == "case 2 of 2, n = 2: there is no answer to it yet"
+
+
+def test_an_answer_that_cannot_be_tried_is_told_in_the_cases_words() -> None:
+    def look(f: Any) -> None:
+        raise cases.Unfit(f"got {f(2)}, which is no list")
+
+    report = check_cases("doubling", lambda x: None, [Case("two", look, [4])])
+    assert report.verdict is Verdict.WRONG
+    assert report.detail == "case 1 of 1, two: expected [4], got None, which is no list"
+
+
+def test_a_note_on_an_error_is_told() -> None:
+    def noted(x: int) -> None:
+        error = KeyError("x")
+        error.add_note("look at y")
+        raise error
+
+    assert "it raised KeyError: 'x' (look at y)" in check_cases("doubling", noted, DOUBLE).detail
+
+
+def test_what_the_check_does_with_an_answer_has_no_time_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cases, "TIME_LIMIT_S", 0.2)
+
+    def on_a_busy_machine(got: int) -> str:
+        time.sleep(0.4)
+        return f"tried {got}"
+
+    slow = [Case("two", lambda f: f(2), "tried 4", then=on_a_busy_machine)]
+    assert check_cases("doubling", lambda x: 2 * x, slow).passed
+    assert "got 'tried 5'" in check_cases("doubling", lambda x: 5, slow).detail
+    assert check_cases("doubling", untouched, slow).verdict is Verdict.NOT_STARTED
+    assert check_cases("doubling", gives_ellipsis, slow).verdict is Verdict.NOT_STARTED
+    busy = check_cases("doubling", lambda x: time.sleep(0.4), slow).detail
+    assert "no end after 0.2 s" in busy
+    assert "(or is the machine very busy?)" in busy
+
+
+@pytest.mark.parametrize("number", [1, np.int64(1), np.uint8(1)])
+def test_whole_numbers(number: Any) -> None:
+    assert cases.is_whole(number)
+    assert cases.is_real(number)
+
+
+@pytest.mark.parametrize("number", [1.0, np.float64(1), np.float32(1)])
+def test_real_numbers(number: Any) -> None:
+    assert cases.is_real(number)
+    assert not cases.is_whole(number)
+
+
+@pytest.mark.parametrize("other", [True, np.True_, "1", None, [1]])
+def test_no_numbers(other: Any) -> None:
+    assert not cases.is_real(other)
+    assert not cases.is_whole(other)

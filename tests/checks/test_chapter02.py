@@ -1,11 +1,15 @@
 import asyncio
+import queue
+import statistics
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import numpy as np
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 
 from miniserve.checks import Verdict, chapter02
 
@@ -123,6 +127,88 @@ def test_mended_says_why() -> None:
     assert "no FastAPI app, but None" in chapter02.check_mended(nothing).detail
 
 
+def test_mended_with_a_lifespan() -> None:
+    def mended(tutor: Any) -> FastAPI:
+        @asynccontextmanager
+        async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+            app.state.lock = asyncio.Lock()
+            yield
+
+        app = FastAPI(lifespan=lifespan)
+
+        @app.get("/healthz")
+        async def healthz() -> dict[str, str]:
+            return {"status": "alive"}
+
+        @app.get("/correct")
+        async def correct(sentence: str, request: Request) -> dict[str, str]:
+            async with request.app.state.lock:
+                correction = await asyncio.to_thread(tutor.correct, sentence)
+            return {"corrected": correction.corrected}
+
+        return app
+
+    report = chapter02.check_mended(mended)
+    assert report.passed, report
+
+
+def test_mended_with_a_lock_from_outside() -> None:
+    outside = asyncio.Lock()
+
+    def with_it(tutor: Any) -> Any:
+        async def correct(sentence: str) -> dict[str, str]:
+            async with outside:
+                correction = await asyncio.to_thread(tutor.correct, sentence)
+            return {"corrected": correction.corrected}
+
+        return correct
+
+    detail = chapter02.check_mended(service(with_it)).detail
+    assert "is bound to a different event loop (make the lock inside `mended`" in detail
+
+
+class TinyWorker:
+    """The chapter's own: an exception in the tutor ends its thread."""
+
+    def __init__(self, tutor: Any) -> None:
+        self.jobs: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        threading.Thread(target=self._run, args=(tutor,), daemon=True).start()
+
+    async def correct(self, sentence: str) -> Any:
+        loop = asyncio.get_running_loop()
+        answer = loop.create_future()
+        self.jobs.put((sentence, loop, answer))
+        return await answer
+
+    def _run(self, tutor: Any) -> None:
+        while (job := self.jobs.get()) is not None:
+            sentence, loop, answer = job
+            loop.call_soon_threadsafe(answer.set_result, tutor.correct(sentence))
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_mended_with_a_thread_that_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chapter02, "_PATIENCE_S", 1.0)
+    workers = []
+
+    def with_a_worker(tutor: Any) -> Any:
+        worker = TinyWorker(tutor)
+        workers.append(worker)
+
+        async def correct(sentence: str) -> dict[str, str]:
+            return {"corrected": (await worker.correct(sentence)).corrected}
+
+        return correct
+
+    try:
+        report = chapter02.check_mended(service(with_a_worker))
+    finally:
+        for worker in workers:
+            worker.jobs.put(None)
+    assert "case 5 of 5" in report.detail
+    assert "or has a thread ended, since the request that failed?" in report.detail
+
+
 def right_schedule(rate: float, duration_s: float, rng: np.random.Generator) -> list[float]:
     moments, at = [], rng.exponential(1 / rate)
     while at < duration_s:
@@ -183,7 +269,9 @@ def test_schedule() -> None:
         (past_the_end, "in order"),
         (own_chance, "the same seed"),
         (mean_for_rate, "how many"),
-        (lambda *_: None, "it raised TypeError"),
+        (lambda *_: None, "expected about 10,000, got None"),
+        (lambda *_: 7, "expected about 10,000, got 7"),
+        (lambda *_: ["soon"], "expected about 10,000, got ['soon']"),
     ],
 )
 def test_schedule_wrong(wrong: Any, words: str) -> None:
@@ -204,22 +292,72 @@ def quote_of(latency: Callable[[float, float, float], float], least: int = 10) -
 
 def by_rank(records: list[tuple[float, float, float]], q: float) -> tuple[float | None, int]:
     latencies = sorted(done - intended for intended, _, done in records)
-    rank = max(1, int(np.ceil(q * len(latencies))))
-    beyond = len(latencies) - rank
-    return (latencies[rank - 1] if beyond >= 10 else None), beyond
+    value = latencies[max(1, int(np.ceil(q * len(latencies)))) - 1]
+    beyond = sum(latency > value for latency in latencies)
+    return (value if beyond >= 10 else None), beyond
 
 
 def by_index(records: list[tuple[float, float, float]], q: float) -> tuple[float | None, int]:
     latencies = sorted(done - intended for intended, _, done in records)
-    index = int(q * len(latencies))
-    beyond = len(latencies) - index - 1
-    return (latencies[index] if beyond >= 10 else None), beyond
+    value = latencies[int(q * len(latencies))]
+    beyond = sum(latency > value for latency in latencies)
+    return (value if beyond >= 10 else None), beyond
+
+
+def by_hundredths(records: list[tuple[float, float, float]], q: float) -> tuple[float | None, int]:
+    latencies = [done - intended for intended, _, done in records]
+    value = statistics.quantiles(latencies, n=100)[round(100 * q) - 1]
+    beyond = sum(latency > value for latency in latencies)
+    return (value if beyond >= 10 else None), beyond
+
+
+def by_formula(records: list[tuple[float, float, float]], q: float) -> tuple[float | None, int]:
+    value = float(np.quantile([done - intended for intended, _, done in records], q))
+    beyond = round((1 - q) * len(records))
+    return (value if beyond >= 10 else None), beyond
+
+
+def next_sample(records: list[tuple[float, float, float]], q: float) -> tuple[float | None, int]:
+    """Of an odd number, one too high: not ten are larger, but it claims so."""
+    latencies = sorted(done - intended for intended, _, done in records)
+    value = latencies[int(q * len(latencies)) + len(latencies) % 2]
+    beyond = sum(latency >= value for latency in latencies)
+    return (value if beyond >= 10 else None), beyond
+
+
+METHODS = [
+    "inverted_cdf",
+    "averaged_inverted_cdf",
+    "interpolated_inverted_cdf",
+    "hazen",
+    "weibull",
+    "linear",
+    "median_unbiased",
+    "normal_unbiased",
+    "lower",
+    "higher",
+    "midpoint",
+    "nearest",
+]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_quote_by_any_definition(method: Any) -> None:
+    def quote(records: list[tuple[float, float, float]], q: float) -> tuple[float | None, int]:
+        latencies = np.array([done - intended for intended, _, done in records])
+        value = np.quantile(latencies, q, method=method)
+        beyond = (latencies > value).sum()
+        return (value if beyond >= 10 else None), beyond
+
+    report = chapter02.check_quote(quote)
+    assert report.passed, report
 
 
 def test_quote() -> None:
     assert chapter02.check_quote(quote_of(lambda intended, sent, done: done - intended)).passed
     assert chapter02.check_quote(by_rank).passed
     assert chapter02.check_quote(by_index).passed
+    assert chapter02.check_quote(by_hundredths).passed
     assert chapter02.check_quote(stub).verdict is Verdict.NOT_STARTED
 
 
@@ -230,7 +368,11 @@ def test_quote() -> None:
         (quote_of(lambda intended, sent, done: done - intended, least=0), "p99 of 100"),
         (quote_of(lambda intended, sent, done: done - intended, least=11), "201 ms"),
         (lambda records, q: (q, len(records)), "p95 of 1"),
+        (by_formula, "expected (0.5, 20): the value, and how many are larger, not as large"),
+        (next_sample, "201 ms"),
         (lambda records, q: None, "got None"),
+        (lambda records, q: (None, None), "got (None, None)"),
+        (lambda records, q: ("fast", 50), "got ('fast', 50)"),
     ],
 )
 def test_quote_wrong(wrong: Any, words: str) -> None:

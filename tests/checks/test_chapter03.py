@@ -1,6 +1,7 @@
 import asyncio
 from typing import Any
 
+import numpy as np
 import pytest
 
 from miniserve.checks import Verdict, chapter03
@@ -95,6 +96,8 @@ def test_a_full_batch_that_waits_all_the_same_is_told_so() -> None:
 def test_wasted_share() -> None:
     right_share = chapter03.check_wasted_share(lambda x: 1 - sum(x) / (len(x) * max(x)))
     assert right_share.passed
+    as_float32: Any = lambda x: np.float32(1 - np.mean(x) / max(x))  # noqa: E731
+    assert chapter03.check_wasted_share(as_float32).passed
     used = chapter03.check_wasted_share(lambda x: sum(x) / (len(x) * max(x)))
     assert used.verdict is Verdict.WRONG
 

@@ -63,6 +63,25 @@ class Nothing(Scheduler):
         return SchedulerOutput([], [], [])
 
 
+class ReturnsNone(Scheduler):
+    def schedule(self, now: float) -> Any:
+        Right.schedule(self, now)  # type: ignore[arg-type]
+
+
+class OnlyDots(Scheduler):
+    def schedule(self, now: float) -> Any: ...
+
+
+class ReturnsDots(Scheduler):
+    def schedule(self, now: float) -> Any:
+        return ...
+
+
+class ReturnsARequest(Scheduler):
+    def schedule(self, now: float) -> Any:
+        return "a pair of lists"
+
+
 @pytest.mark.parametrize("right", [Right, ContinuousScheduler])
 def test_right_schedulers_pass(right: Any) -> None:
     report = chapter04.check_scheduler(right)
@@ -71,6 +90,17 @@ def test_right_schedulers_pass(right: Any) -> None:
 
 def test_untouched_scheduler() -> None:
     assert chapter04.check_scheduler(Untouched).verdict is Verdict.NOT_STARTED
+    assert chapter04.check_scheduler(ReturnsDots).verdict is Verdict.NOT_STARTED
+
+
+@pytest.mark.parametrize(
+    ("wrong", "returned"),
+    [(ReturnsNone, "None"), (OnlyDots, "None"), (ReturnsARequest, "'a pair of lists'")],
+)
+def test_a_scheduler_without_an_output(wrong: Any, returned: str) -> None:
+    report = chapter04.check_scheduler(wrong)
+    assert report.verdict is Verdict.WRONG
+    assert f"`schedule` returned {returned}; it must return a `SchedulerOutput`" in report.detail
 
 
 @pytest.mark.parametrize(
@@ -98,6 +128,32 @@ async def shielded(engine: Any, prompt: str, timeout_s: float) -> Completion | N
         return None
 
 
+async def waits_for(engine: Any, prompt: str, timeout_s: float) -> Completion | None:
+    try:
+        work = engine.generate(prompt, max_tokens=9, request_id="x")
+        return await asyncio.wait_for(work, timeout_s)
+    except TimeoutError:
+        return None
+
+
+def with_a_task(*, cleans_up: bool) -> Any:
+    async def waits(engine: Any, prompt: str, timeout_s: float) -> Completion | None:
+        work = asyncio.create_task(engine.generate(prompt, max_tokens=9, request_id="x"))
+        try:
+            done, _ = await asyncio.wait({work}, timeout=timeout_s)
+        except asyncio.CancelledError:
+            if cleans_up:
+                work.cancel()
+            raise
+        if done:
+            completion: Completion = work.result()
+            return completion
+        work.cancel()
+        return None
+
+    return waits
+
+
 async def raises(engine: Any, prompt: str, timeout_s: float) -> Completion | None:
     async with asyncio.timeout(timeout_s):
         completion: Completion = await engine.generate(prompt, max_tokens=9, request_id="x")
@@ -110,8 +166,17 @@ async def untouched_give_up(engine: Any, prompt: str, timeout_s: float) -> Any:
 
 def test_give_up() -> None:
     assert chapter04.check_give_up(right_give_up).passed
+    assert chapter04.check_give_up(waits_for).passed
+    assert chapter04.check_give_up(with_a_task(cleans_up=True)).passed
     assert chapter04.check_give_up(untouched_give_up).verdict is Verdict.NOT_STARTED
     left_running = chapter04.check_give_up(shielded)
     assert left_running.verdict is Verdict.WRONG
     assert "got (None, 1)" in left_running.detail
     assert chapter04.check_give_up(raises).verdict is Verdict.WRONG
+
+
+def test_give_up_when_the_caller_is_cancelled() -> None:
+    report = chapter04.check_give_up(with_a_task(cleans_up=False))
+    assert report.verdict is Verdict.WRONG
+    assert "case 3 of 3, the caller is cancelled half-way" in report.detail
+    assert "still running: expected 0, got 1" in report.detail

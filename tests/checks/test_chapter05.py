@@ -1,10 +1,13 @@
 import math
+import time
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
-from miniserve.checks import Verdict, chapter05
+from miniserve.capacity import overloaded
+from miniserve.checks import Verdict, cases, chapter05
 
 Interval = tuple[float, float]
 
@@ -50,6 +53,9 @@ def test_untouched(check: Callable[[Any], Any], untouched: Any) -> None:
 
 def test_measure_right() -> None:
     report = chapter05.check_measure(right_measure)  # type: ignore[arg-type]
+    assert report.passed, report
+    small: Any = lambda *args: tuple(map(np.float32, right_measure(*args)))  # noqa: E731
+    report = chapter05.check_measure(small)
     assert report.passed, report
 
 
@@ -119,6 +125,29 @@ def right_queue(slots: int, capacity: float, own_s: float, slo_s: float) -> tupl
 def test_queue_right() -> None:
     report = chapter05.check_size_queue(right_queue)
     assert report.passed, report
+
+
+def test_queue_in_numpys_whole_numbers() -> None:
+    report = chapter05.check_size_queue(lambda *args: tuple(map(np.int64, right_queue(*args))))
+    assert report.passed, report
+    as_bool = chapter05.check_size_queue(lambda *_: (6, True))
+    assert "got (6, True), not two whole numbers" in as_bool.detail
+
+
+def test_queue_on_a_busy_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The trial may take as long as it likes: only the learner's own function has a limit."""
+    monkeypatch.setattr(cases, "TIME_LIMIT_S", 0.5)
+    pauses = [0.7]
+
+    def slowly(*args: Any, **more: Any) -> Any:
+        while pauses:
+            time.sleep(pauses.pop())
+        return overloaded(*args, **more)
+
+    monkeypatch.setattr("miniserve.checks.chapter05.overloaded", slowly)
+    report = chapter05.check_size_queue(right_queue)
+    assert report.passed, report
+    assert not pauses
 
 
 @pytest.mark.parametrize(

@@ -71,9 +71,11 @@ def test_order_wrong(order: list[str]) -> None:
     assert report.verdict is Verdict.WRONG, order
 
 
-@pytest.mark.parametrize("order", [[], ["CSRF"], [*RIGHT, "CSRF"], RIGHT[1:]])
+@pytest.mark.parametrize("order", [[], ["CSRF"], [*RIGHT, "CSRF"], RIGHT[1:], [1, "a"]])
 def test_order_incomplete(order: list[str]) -> None:
-    assert chapter07.check_order(lambda: order).verdict is Verdict.WRONG
+    report = chapter07.check_order(lambda: order)
+    assert report.verdict is Verdict.WRONG
+    assert "expected ['BodySize'" in report.detail
 
 
 def right_gate(student: Annotated[Student, Depends(require_student)]) -> Student:
@@ -121,9 +123,22 @@ def all_but_students(student: Annotated[Student, Depends(require_student)]) -> S
     return student
 
 
-@pytest.mark.parametrize("gate", [right_gate, http_gate])
+def own_words_gate(student: Annotated[Student, Depends(require_student)]) -> Student:
+    if not student.is_admin:
+        raise Refused(NOT_ALLOWED, "Admins only, sorry.")
+    return student
+
+
+@pytest.mark.parametrize("gate", [right_gate, own_words_gate])
 def test_require_admin(gate: Any) -> None:
     assert chapter07.check_require_admin(gate).passed
+
+
+def test_require_admin_with_a_status_alone() -> None:
+    report = chapter07.check_require_admin(http_gate)
+    assert report.verdict is Verdict.WRONG
+    assert "a student: expected (403, False), got the status, but with the body" in report.detail
+    assert "not what `raise Refused(NOT_ALLOWED)` makes" in report.detail
 
 
 def test_require_admin_stub() -> None:
