@@ -105,7 +105,8 @@ class BackgroundServer:
         self, app: Any, *, name: str | None = None, host: str = "127.0.0.1", port: int = 0
     ) -> None:
         self._app = app
-        self._thread_name = f"background server {name or id(self)}"
+        self._name = name
+        self._thread_name = f"background server {name}" if name else "background server"
         self._host = host
         self._port = port
         self._thread: _ServerThread | None = None
@@ -136,9 +137,8 @@ class BackgroundServer:
         """
         if self.running:
             return self
-        for thread in threading.enumerate():
-            if thread.name == self._thread_name and hasattr(thread, "stop"):
-                thread.stop()
+        if self._name:
+            self._stop_namesake()
         listener = listen(self._host, self._port)
         url = url_of(listener)
         thread = _ServerThread(self._app, listener, self._thread_name)
@@ -148,6 +148,11 @@ class BackgroundServer:
             raise RuntimeError("The application did not start.") from thread.error
         self._thread, self._url = thread, url
         return self
+
+    def _stop_namesake(self) -> None:
+        for thread in threading.enumerate():
+            if thread.name == self._thread_name and hasattr(thread, "stop"):
+                thread.stop()
 
     def wait_ready(self, timeout_s: float = 60.0) -> BackgroundServer:
         """Wait until `/readyz` says 200.

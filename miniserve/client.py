@@ -90,7 +90,7 @@ class EngineClient(Protocol):
         """Release everything; what is in flight fails with `EngineUnavailable`. Idempotent."""
 
     async def generate(self, prompt: str, *, max_tokens: int, request_id: str) -> Completion:
-        """Generate greedily until the end token or `max_tokens`.
+        """Generate greedily until the end token or `max_tokens`; what ends otherwise is an error.
 
         Cancelling the await aborts the request and frees its place.
 

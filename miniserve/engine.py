@@ -44,6 +44,7 @@ from miniserve.engine_core import (
     Limits,
     RequestOutput,
     Stop,
+    check_number,
     run_loop,
 )
 from miniserve.trace import StepRecord
@@ -155,8 +156,7 @@ class BatchingClient(EngineClient):
         if self._limits is None or self._state is not EngineState.READY:
             raise self._unavailable()
         max_waiting = changes.pop("max_waiting", self.max_waiting)
-        if not max_waiting >= 0:
-            raise ValueError(f"max_waiting = {max_waiting} is too small")
+        check_number("max_waiting", max_waiting, whole=True, least=0)
         self._limits.check(self._changes | changes)
         self.max_waiting = max_waiting
         self._changes.update(changes)

@@ -107,6 +107,15 @@ class StepResult(NamedTuple):
     wait_until: float | None = None
 
 
+def check_number(name: str, value: Any, *, whole: bool, least: int) -> None:
+    """Raise `ValueError` unless a setting's value is a number, finite, and not below `least`."""
+    number = isinstance(value, int if whole else int | float)
+    if not number or isinstance(value, bool) or not math.isfinite(value):
+        raise ValueError(f"{name} = {value!r} is no {'whole' if whole else 'finite'} number")
+    if value < least:
+        raise ValueError(f"{name} = {value} is too small")
+
+
 class Limits(NamedTuple):
     """What `Configure` may change: settings as the scheduler was made with; the model's slots."""
 
@@ -120,13 +129,7 @@ class Limits(NamedTuple):
                 known = ", ".join(sorted(self.settings))
                 raise ValueError(f"the scheduler has no setting {name!r}; it has {known}")
             counts = name.startswith("max_num_")
-            number = isinstance(value, int if counts else int | float)
-            if not number or isinstance(value, bool) or not math.isfinite(value):
-                raise ValueError(
-                    f"{name} = {value!r} is no {'whole' if counts else 'finite'} number"
-                )
-            if value < (1 if counts else 0):
-                raise ValueError(f"{name} = {value} is too small")
+            check_number(name, value, whole=counts, least=1 if counts else 0)
         if self.max_num_seqs is not None and changes.get("max_num_seqs", 1) > self.max_num_seqs:
             raise ValueError(f"the model has {self.max_num_seqs} slots")
         then = self.settings | changes

@@ -12,9 +12,8 @@ from miniserve.client import (
     EngineFailed,
     EngineState,
     EngineUnavailable,
-    QueueFull,
 )
-from miniserve.completion import Completion
+from miniserve.completion import Completion, EngineError, PromptTooLong
 from miniserve.settings import Settings
 from miniserve.tutor import EXAMPLE_SENTENCE, AnswerError, prompt_for, read_completion
 
@@ -76,7 +75,11 @@ class Lifecycle:
         self._reason = ""
 
     async def _warm_up(self, client: EngineClient) -> Completion:
-        """Generate once; try again while the engine is away or busy: that may pass."""
+        """Generate once, and again until it works; `reason` says what went wrong meanwhile.
+
+        An engine that is away or busy comes back, and a proxy that has answered in its place will
+        let it answer. Only a dead engine and a prompt that does not fit stay as they are.
+        """
         while True:
             try:
                 async with asyncio.timeout(self._settings.request_timeout_s):
@@ -85,12 +88,19 @@ class Lifecycle:
                         max_tokens=self._settings.max_tokens,
                         request_id="warm-up",
                     )
-            except EngineFailed:
+            except (EngineFailed, PromptTooLong):
                 raise
-            except (EngineUnavailable, QueueFull, TimeoutError) as error:
-                why = str(error) or "It took too long."
-                logger.warning("The warm-up correction is tried again: %s", why)
-                await asyncio.sleep(_WARM_UP_PAUSE_S)
+            except TimeoutError:
+                self._note_retry("It took too long.")
+            except EngineError as error:
+                self._note_retry(str(error))  # these messages are fit for a client to read
+            await asyncio.sleep(_WARM_UP_PAUSE_S)
+
+    def _note_retry(self, why: str) -> None:
+        reason = f"The warm-up correction is tried again: {why}"
+        if reason != self._reason:  # one line in the log, however often it fails the same way
+            logger.warning("%s", reason)
+        self._reason = reason
 
     @property
     def reason(self) -> str:

@@ -56,7 +56,9 @@ class Metrics:
         self.prompt_tokens = self._counter(
             "prompt_tokens", "Prompt tokens of those that succeeded."
         )
-        self.generation_tokens = self._counter("generation_tokens", "Tokens that were generated.")
+        self.generation_tokens = self._counter(
+            "generation_tokens", "Generated tokens of those that succeeded."
+        )
         self.queue_time = self._histogram("request_queue_time_seconds", "Time spent waiting.")
         self.time_to_first_token = self._histogram(
             "time_to_first_token_seconds", "Time to the first token."

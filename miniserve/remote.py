@@ -245,7 +245,7 @@ def _completion(response: httpx.Response, elapsed_s: float) -> Completion:
     choice, usage = content["choices"][0], content.get("usage") or {}
     return Completion(
         text=_text(choice["text"]),
-        finish_reason=_FINISH_REASONS.get(choice["finish_reason"], "abort"),
+        finish_reason=_finish_reason(choice["finish_reason"]),
         num_prompt_tokens=_count(usage.get("prompt_tokens", 0)),
         num_output_tokens=_count(usage.get("completion_tokens", 0)),
         timing=Timing(queue_s=0.0, prefill_s=0.0, decode_s=elapsed_s),
@@ -258,6 +258,13 @@ def _text(value: Any) -> str:
         raise TypeError(f"a text is a {type(value).__name__}")
     value.encode()
     return value
+
+
+def _finish_reason(value: Any) -> FinishReason:
+    """Why a text ended. What a content filter cut off, say, is not what was asked for."""
+    if value not in _FINISH_REASONS:
+        raise ValueError(f"its finish reason is {str(value)[:40]!r}")
+    return _FINISH_REASONS[value]
 
 
 def _count(value: Any) -> int:

@@ -10,8 +10,8 @@ The cycle, once for each step::
     token_ids = model.step(...)  # somebody else's work
     finished = scheduler.update(output, token_ids, now)
 
-Names and statuses are those of vLLM's V1 scheduler. Both policies stand in one module, longer than
-most, because the course is about the lines in which they differ.
+Statuses and most names are those of vLLM's V1 scheduler. Both policies stand in one module, longer
+than most, because the course is about the lines in which they differ.
 
 A policy of your own needs one method::
 

@@ -8,7 +8,6 @@ exit code 0. A second signal ends the drain at once.
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import logging
 import signal
@@ -41,7 +40,7 @@ from miniserve.protocol import BoundedConnection
 from miniserve.remote import RemoteClient
 from miniserve.scheduler import ContinuousScheduler, StaticScheduler
 from miniserve.settings import Mode, Settings
-from miniserve.sockets import KEEP_ALIVE_S
+from miniserve.sockets import KEEP_ALIVE_S, raise_file_limit
 from miniserve.tutor import Tutor
 from miniserve.worker import WorkerClient
 
@@ -143,23 +142,6 @@ class DrainingServer(uvicorn.Server):
             logger.warning("%d requests did not finish in time", self._lifecycle.num_in_flight)
             await self._lifecycle.fail_in_flight()
         await super().shutdown(sockets)
-
-
-def raise_file_limit(wanted: int = 65_536) -> None:
-    """Let this process open as many files, up to `wanted`, as the system lets it ask for.
-
-    The usual limits (1,024, on macOS 256) are fewer sockets than an overload brings. A connection
-    beyond them is not refused: it waits, and nobody hears of it.
-    """
-    if sys.platform == "win32":
-        return
-    import resource
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    if soft != resource.RLIM_INFINITY and soft < most:
-        with contextlib.suppress(OSError, ValueError):  # macOS has a limit that it does not tell
-            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def rest_garbage_collector() -> None:

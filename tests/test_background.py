@@ -14,7 +14,7 @@ import pytest
 from fastapi import FastAPI
 
 from miniserve.app import create_app
-from miniserve.background import BackgroundServer
+from miniserve.background import BackgroundServer, _ServerThread
 from miniserve.settings import Settings
 from tests.fakes import FakeClient
 
@@ -60,6 +60,24 @@ def test_running_the_cell_again_replaces_the_server_of_that_name() -> None:
     assert httpx.get(f"{second.url}/healthz").status_code == 200
     second.stop()
     other.stop()
+    assert leftovers() == before
+
+
+def test_a_server_without_a_name_stops_no_other() -> None:
+    app = answering(200, b"")
+
+    def serve() -> str:
+        return BackgroundServer(app).start().url
+
+    before = leftovers()
+    urls = [serve() for _ in range(3)]  # CPython gives the id of a forgotten object again
+    try:
+        for url in urls:
+            assert httpx.get(url).status_code == 200
+    finally:
+        for thread in threading.enumerate():
+            if isinstance(thread, _ServerThread):
+                thread.stop()
     assert leftovers() == before
 
 

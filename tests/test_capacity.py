@@ -136,6 +136,9 @@ def test_retry_after_is_when_the_queue_has_been_worked_off() -> None:
     seconds = retry_after(policy, LENGTHS, COST)
     assert seconds - 1 < 1016 / capacity <= seconds
     assert retry_after(replace(policy, max_waiting=0), LENGTHS, COST) == 1
+    assert retry_after(replace(policy, max_waiting=LONGEST_QUEUE), LENGTHS, COST) == 60, (
+        "the server never says more"
+    )
 
 
 # ---- whole plans -------------------------------------------------------------------------------

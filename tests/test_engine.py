@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+import math
 import random
 import threading
 import time
@@ -576,6 +577,9 @@ async def test_configure_changes_all_or_nothing_and_sends_nobody_away() -> None:
         for bad in ({"max_waiting": -1}, {"max_waiting": 3, "max_num_seqs": 0}):
             with pytest.raises(ValueError, match="too small"):
                 engine.configure(**bad)
+        for no_number in ("x", None, 2.5, math.inf, True):
+            with pytest.raises(ValueError, match=r"max_waiting .* whole number"):
+                engine.configure(max_waiting=no_number, max_num_seqs=2)
         assert (engine.max_num_seqs, engine.max_waiting) == (1, 9)
         model_of(engine).gate.clear()
         held = [ask(engine, "w3 w4", 50, str(index)) for index in range(5)]

@@ -5,8 +5,15 @@ from dataclasses import replace
 
 import pytest
 
-from miniserve.client import EngineFailed, EngineState, EngineStatus, EngineUnavailable, QueueFull
-from miniserve.completion import Completion
+from miniserve.client import (
+    EngineFailed,
+    EngineState,
+    EngineStatus,
+    EngineUnavailable,
+    QueueFull,
+    StepFailed,
+)
+from miniserve.completion import Completion, PromptTooLong
 from miniserve.lifecycle import Lifecycle
 from miniserve.settings import Settings
 from tests.fakes import FakeClient, until
@@ -70,24 +77,46 @@ async def test_a_warm_up_that_makes_no_sense_is_logged_and_forgiven(
     assert "made no sense" in caplog.text
 
 
-async def test_a_warm_up_is_tried_again_when_the_engine_was_away_or_busy(
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (EngineUnavailable("It died."), "It died."),
+        (QueueFull(1), "The queue is full."),
+        (StepFailed("The engine's answer is not a completion."), "not a completion."),
+        (TimeoutError("http://me:password@engine"), "It took too long."),
+    ],
+)
+async def test_a_warm_up_that_fails_is_tried_again_and_the_reason_says_why(
     monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
+    why: str,
 ) -> None:
     monkeypatch.setattr("miniserve.lifecycle._WARM_UP_PAUSE_S", 0.0)
     client = FakeClient()
-    errors: list[Exception] = [EngineUnavailable("died"), QueueFull(1), TimeoutError()]
+    tries, well = 0, False
     generate = client.generate
 
-    async def dying(prompt: str, *, max_tokens: int, request_id: str) -> Completion:
-        if errors:
-            raise errors.pop()
+    async def failing(prompt: str, *, max_tokens: int, request_id: str) -> Completion:
+        nonlocal tries
+        tries += 1
+        if not well:
+            raise error
         return await generate(prompt, max_tokens=max_tokens, request_id=request_id)
 
-    client.generate = dying  # type: ignore[method-assign]
+    client.generate = failing  # type: ignore[method-assign]
     lifecycle = Lifecycle(lambda _: client, Settings())
     async with lifecycle:
+        await until(lambda: tries >= 3)
+        assert lifecycle.reason.startswith("The warm-up correction is tried again: ")
+        assert lifecycle.reason.endswith(why)
+        assert "password" not in lifecycle.reason
+        with pytest.raises(EngineUnavailable) as refusal:
+            lifecycle.ready_client()
+        assert not isinstance(refusal.value, EngineFailed)
+        well = True
         await until(lambda: not lifecycle.reason)
-    assert not errors
+    assert caplog.text.count("tried again") == 1
 
 
 async def test_an_engine_that_is_away_from_the_start_is_what_the_reason_tells() -> None:
@@ -133,13 +162,16 @@ async def test_an_engine_that_has_died_is_told_as_failed_for_good(
             lifecycle.ready_client()
 
 
-async def test_an_engine_that_dies_in_its_warm_up_is_not_asked_again(
-    caplog: pytest.LogCaptureFixture,
+@pytest.mark.parametrize(
+    "error", [EngineFailed("The engine has died."), PromptTooLong("The context has died.")]
+)
+async def test_what_will_not_pass_in_a_warm_up_is_not_tried_again(
+    caplog: pytest.LogCaptureFixture, error: Exception
 ) -> None:
     client = FakeClient()
 
     async def dying(prompt: str, *, max_tokens: int, request_id: str) -> Completion:
-        raise EngineFailed("The engine has died.")
+        raise error
 
     client.generate = dying  # type: ignore[method-assign]
     lifecycle = Lifecycle(lambda _: client, Settings())

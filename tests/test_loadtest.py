@@ -244,6 +244,52 @@ def test_a_server_that_is_not_there_is_counted() -> None:
     assert result.summary().failed == 5
 
 
+def lowest_free_file() -> int:
+    """The number that the next file of this process will get."""
+    file = os.dup(0)
+    os.close(file)
+    return file
+
+
+@pytest.fixture
+def file_limit() -> Iterator[Callable[[int], None]]:
+    """Sets how many files this process may have open; it is put back afterwards."""
+    resource = pytest.importorskip("resource", reason="Windows has no such limit")
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    yield lambda soft: resource.setrlimit(resource.RLIMIT_NOFILE, (soft, before[1]))
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_more_requests_than_the_usual_limit_of_files_allows(
+    puppet: Puppet, file_limit: Callable[[int], None]
+) -> None:
+    puppet.open_after = 60
+    file_limit(lowest_free_file() + 40)
+    result = asyncio.run(run_open_loop(Target(puppet.url, "/hold"), trace(60), timeout_s=5.0))
+    assert sum(r.ok for r in result.records) == 60
+
+
+def test_a_request_that_found_no_socket_left_was_never_sent(
+    puppet: Puppet, file_limit: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("miniserve.loadtest.client.raise_file_limit", lambda: None)
+
+    async def three() -> list[LatencyRecord]:
+        records: list[LatencyRecord] = []
+        async with LoadClient(
+            Target.of(puppet.url), timeout_s=5.0, on_record=records.append
+        ) as client:
+            free = lowest_free_file()
+            file_limit(free)  # so the next one is one too many
+            await client.send(0, client.now(), client.target.content("a"))
+            file_limit(free + 100)
+            await client.send(1, client.now(), client.target.content("b"))
+        return records
+
+    assert [record.error for record in asyncio.run(three())] == [DROPPED, None]
+    assert puppet.sentences == ["b"]
+
+
 def test_half_an_answer_is_a_failure(puppet: Puppet) -> None:
     result = asyncio.run(run_open_loop(Target(puppet.url, "/broken"), trace(5)))
     assert [(r.status, r.error) for r in result.records] == [(200, "RemoteProtocolError")] * 5

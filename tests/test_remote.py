@@ -23,9 +23,9 @@ COMPLETION = {
 }
 
 
-def answered(text: str, prompt_tokens: str = "5") -> httpx.Response:
-    """A completion whose text and count are written in JSON as given."""
-    choice = f'{{"text": {text}, "finish_reason": "stop"}}'
+def answered(text: str, prompt_tokens: str = "5", finish_reason: str = '"stop"') -> httpx.Response:
+    """A completion whose text, count and finish reason are written in JSON as given."""
+    choice = f'{{"text": {text}, "finish_reason": {finish_reason}}}'
     usage = f'{{"prompt_tokens": {prompt_tokens}}}'
     return httpx.Response(200, text=f'{{"choices": [{choice}], "usage": {usage}}}')
 
@@ -132,6 +132,10 @@ async def test_one_too_many_is_refused_without_asking(
         (answered('"a"', prompt_tokens="1e400"), StepFailed),
         (answered('"a"', prompt_tokens="-1"), StepFailed),
         (answered('"a"', prompt_tokens="1" + "0" * 400), StepFailed),
+        (answered('"a"', finish_reason='"content_filter"'), StepFailed),
+        (answered('"a"', finish_reason='"abort"'), StepFailed),
+        (answered('"a"', finish_reason="null"), StepFailed),
+        (answered('"a"', finish_reason="[]"), StepFailed),
         (httpx.Response(503, headers={"retry-after": "9" * 5000}), QueueFull),
     ],
 )

@@ -16,9 +16,9 @@ from miniserve.engine_process import EngineProcess
 from miniserve.inline import BlockingClient
 from miniserve.lifecycle import Lifecycle
 from miniserve.scheduler import ContinuousScheduler, StaticScheduler
-from miniserve.serve import DrainingServer, build_app, open_client, raise_file_limit
+from miniserve.serve import DrainingServer, build_app, open_client
 from miniserve.settings import Mode, Settings
-from miniserve.sockets import listen
+from miniserve.sockets import listen, raise_file_limit
 from miniserve.worker import WorkerClient
 from tests.fakes import FakeClient, running, until
 

@@ -28,7 +28,7 @@ from miniserve.engine import BatchingClient
 from miniserve.latency import LatencyRecord, latencies, percentile
 from miniserve.loadtest import LoadClient, LoadResult, Target, Trace, run_closed_loop, run_open_loop
 from miniserve.paths import STANDARD_LOAD
-from miniserve.serve import open_client, raise_file_limit
+from miniserve.serve import open_client
 from miniserve.settings import Mode, Settings
 
 _USERS_A_SLOT = 4
@@ -39,7 +39,6 @@ _IN_ENGINE = "miniserve:e2e_request_latency_seconds"
 
 async def measure(size: Size) -> list[Table]:
     """Measure in the order above."""
-    raise_file_limit()
     slots = size.max_num_seqs
     settings = Settings(mode=Mode.CONTINUOUS, max_num_seqs=slots, max_waiting=MAX_WAITING)
     whole = Trace.load(STANDARD_LOAD)

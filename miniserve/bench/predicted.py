@@ -24,7 +24,6 @@ from miniserve.bench.tables import Cell, Table
 from miniserve.latency import latencies
 from miniserve.loadtest import Trace, run_closed_loop, run_open_loop
 from miniserve.paths import STANDARD_LOAD
-from miniserve.serve import raise_file_limit
 from miniserve.settings import Mode
 from miniserve.simulator import Policy
 from miniserve.simulator.calibration import Run
@@ -69,7 +68,6 @@ def measure(size: Size) -> list[Table]:
 
 def record(policy: Policy, size: Size) -> tuple[float, list[Trial]]:
     """A mode's capacity in requests/s, and its trials, in the order in which they were made."""
-    raise_file_limit()
     whole = Trace.load(STANDARD_LOAD)
     with RecordedServe(
         policy.mode, max_num_seqs=size.max_num_seqs, max_waiting=MAX_WAITING

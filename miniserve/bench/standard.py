@@ -24,7 +24,6 @@ from statistics import median
 from miniserve.bench.serving import MAX_IN_FLIGHT, ServeProcess
 from miniserve.latency import Summary
 from miniserve.loadtest import LoadResult, Trace, run_closed_loop, run_open_loop
-from miniserve.serve import raise_file_limit
 from miniserve.settings import Mode
 
 Say = Callable[[str], None]
@@ -78,7 +77,6 @@ class Point:
 @contextmanager
 def serving(plan: Plan, modes: Sequence[Mode] = tuple(Mode)) -> Iterator[Servers]:
     """A server of each mode, ready. SIGTERM ends them as Ctrl-C does."""
-    raise_file_limit()
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     settings = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+from miniserve.client import as_retry_after
 from miniserve.queueing import Lengths
 from miniserve.settings import LONGEST_QUEUE, Mode
 from miniserve.simulator import Policy, RunResult, simulate
@@ -50,9 +51,9 @@ def queue_bound(policy: Policy, lengths: Lengths, cost: StepCost, slo: Slo) -> i
 
 
 def retry_after(policy: Policy, lengths: Lengths, cost: StepCost) -> int:
-    """Return the whole seconds in which a full server has worked off what it holds, at least 1."""
+    """Return when a full server has worked off what it holds, as it tells that: 1 to 60 seconds."""
     held = policy.slots + (policy.max_waiting or 0)
-    return max(1, math.ceil(held / policy.capacity(lengths, cost)))
+    return as_retry_after(held / policy.capacity(lengths, cost))
 
 
 def overloaded(

@@ -13,7 +13,8 @@ from typing import TypeAlias
 import httpx
 
 from miniserve.latency import DROPPED, LatencyRecord
-from miniserve.loadtest.connection import Answer, Connection, Requests
+from miniserve.loadtest.connection import Answer, Connection, NoSocketLeft, Requests
+from miniserve.sockets import raise_file_limit
 
 OnRecord: TypeAlias = Callable[[LatencyRecord], object]
 
@@ -75,7 +76,8 @@ class LoadClient:
 
     Used as an asynchronous context manager. Every stamp counts from the moment of entry. A
     request has `timeout_s` from sending to its last byte. A request is *sent* when it is handed
-    to the HTTP client, so a new connection counts as service time.
+    to the HTTP client, so a new connection counts as service time. Entry raises this process's
+    limit of open files; a request that finds no socket all the same is recorded as dropped.
     """
 
     def __init__(
@@ -102,6 +104,7 @@ class LoadClient:
         """Zero of the records' clock, on `time.perf_counter`."""
 
     async def __aenter__(self) -> "LoadClient":
+        raise_file_limit()
         https = self._url.scheme == "https"
         self._tls = httpx.create_ssl_context(trust_env=False) if https else None
         self._group = await asyncio.TaskGroup().__aenter__()
@@ -167,6 +170,8 @@ class LoadClient:
             error = ""
         except TimeoutError:
             error = "timeout"
+        except NoSocketLeft:
+            error = DROPPED  # the want is this side's, and no failure of the server's
         except Exception as failure:  # whatever it is, it is counted under its own name
             error = type(failure).__name__
         finally:

@@ -5,6 +5,7 @@ Whatever work a load generator does between two stamps is charged to the server;
 """
 
 import asyncio
+import errno
 import ssl
 import time
 from collections.abc import Mapping
@@ -13,6 +14,12 @@ from typing import cast
 
 import httptools
 import httpx
+
+_NO_FILE_LEFT = (errno.EMFILE, errno.ENFILE)
+
+
+class NoSocketLeft(Exception):
+    """This process, or its machine, may open no more files: nothing was sent."""
 
 
 @dataclass(slots=True)
@@ -62,7 +69,12 @@ class Connection(asyncio.Protocol):
 
     @classmethod
     async def open(cls, url: httpx.URL, tls: ssl.SSLContext | None, method: str) -> "Connection":
-        """Connect; raises `httpx.ConnectError`."""
+        """Connect.
+
+        Raises:
+            NoSocketLeft: it is this side that cannot.
+            httpx.ConnectError: the server is not reached.
+        """
         loop = asyncio.get_running_loop()
         try:
             _, connection = await loop.create_connection(
@@ -72,6 +84,9 @@ class Connection(asyncio.Protocol):
                 ssl=tls,
             )
         except OSError as error:
+            if error.errno in _NO_FILE_LEFT:
+                await asyncio.sleep(0)  # who tries again at once must let those end that have one
+                raise NoSocketLeft(str(error)) from error
             raise httpx.ConnectError(str(error)) from error
         return connection
 

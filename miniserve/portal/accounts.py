@@ -67,7 +67,10 @@ def create(
         WeakPassword: see `check_password`.
     """
     if not re.fullmatch(NAME_PATTERN, name):
-        raise BadName("A name has up to 40 letters, digits, dots and dashes.")
+        raise BadName(
+            f"A name has up to {MAX_NAME_LENGTH} letters from a to z, digits, dots, dashes and "
+            "underscores; the first is a letter or a digit."
+        )
     check_password(password)
     # Not 0: SQLite may give the id of a deleted account again, and with it that account's cookies.
     epoch = secrets.randbelow(1 << 48)

@@ -92,11 +92,6 @@ class Database:
             self._anchor.close()
             self._anchor = None
 
-    @property
-    def is_open(self) -> bool:
-        """Whether requests may come."""
-        return self._anchor is not None
-
     @contextlib.contextmanager
     def session(self) -> Iterator[sqlite3.Connection]:
         """One connection for one request: commit on success, roll back on any error.

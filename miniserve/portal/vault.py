@@ -66,15 +66,6 @@ class Vault:
     def __exit__(self, *_: object) -> None:
         self._secrets = None
 
-    @property
-    def is_open(self) -> bool:
-        """Whether secrets can be read."""
-        return self._secrets is not None
-
-    def names(self) -> list[str]:
-        """The names of the secrets, without the secrets."""
-        return sorted(self._open_secrets())
-
     def __getitem__(self, name: str) -> str:
         return self._open_secrets()[name]
 

@@ -86,9 +86,8 @@ def test_a_reader_is_not_held_up_by_a_writer(tmp_path: Path) -> None:
 
 def test_a_closed_handle_says_so_and_leaves_one_file(tmp_path: Path) -> None:
     database = Database(tmp_path / "db")
-    with database:
-        assert database.is_open
-    assert not database.is_open
+    with database, database.session() as db:
+        assert exercises.counts(db) == []
     with pytest.raises(DatabaseError, match="not open"), database.session():
         pass
     assert [file.name for file in tmp_path.iterdir()] == ["db"], "the log is folded back in"
@@ -107,4 +106,5 @@ def test_files_that_cannot_be_used(tmp_path: Path) -> None:
     newer = Database(tmp_path / "db")
     with pytest.raises(DatabaseError, match="newer miniserve"):
         newer.__enter__()
-    assert not newer.is_open
+    with pytest.raises(DatabaseError, match="not open"), newer.session():
+        pass

@@ -79,7 +79,8 @@ async def test_closed_on_a_start_up_that_fails(tmp_path: Path, events: list[str]
         "open Vault",
         "close Vault",
     ]
-    assert not app.state.portal.vault.is_open
+    with pytest.raises(VaultError, match="not open"):
+        _ = app.state.portal.vault["anything"]
     assert app.state.lifecycle.client is None
 
 
@@ -89,7 +90,8 @@ async def test_a_wrong_key_fails_the_start_up(tmp_path: Path) -> None:
     app = build_portal(settings_in(tmp_path, vault_keys=other), lambda _: FakeClient())
     with pytest.raises(VaultError, match="does not open"):
         await start(app)
-    assert not app.state.portal.database.is_open
+    with pytest.raises(DatabaseError, match="not open"), app.state.portal.database.session():
+        pass
 
 
 async def test_sessions_outlive_a_restart(tmp_path: Path) -> None:

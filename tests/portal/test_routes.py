@@ -56,9 +56,9 @@ async def ask(visitor: Visitor, method: str, path: str) -> httpx.Response:
     if method != "POST":
         return await visitor.http.request(method, path, headers=headers)
     if path in ("/correct", "/admin/students"):
-        body = {"sentence": "He goed."} if path == "/correct" else {"name": name}
+        body = {"sentence": "He goed to school."} if path == "/correct" else {"name": name}
         return await visitor.http.post(path, json=body, headers=headers)
-    form = {"sentence": "He goed."} if path == "/exercises" else {"name": name}
+    form = {"sentence": "He goed to school."} if path == "/exercises" else {"name": name}
     return await visitor.http.post(path, data=form, headers=headers)
 
 
@@ -173,7 +173,7 @@ async def test_a_broken_rule_is_said_on_the_page(
 async def test_an_engine_that_fails_is_said_on_a_page(portal: RunningPortal) -> None:
     ana = await portal.signed_in("ana")
     portal.engine.text = "one line"
-    answer = await ana.send("/exercises", sentence="He goed.")
+    answer = await ana.send("/exercises", sentence="He goed to school.")
     assert answer.status_code == 422
     assert "made no correction" in answer.text
     assert "Nothing yet." in (await ana.page("/")).text
@@ -186,7 +186,7 @@ async def test_an_account_that_is_gone_before_its_answer_is_not_signed_in(
     ana = await portal.signed_in("ana")
     calls = len(portal.engine.calls)
     portal.engine.gate.clear()
-    asked = asyncio.create_task(ana.send("/exercises", sentence="He goed."))
+    asked = asyncio.create_task(ana.send("/exercises", sentence="He goed to school."))
     await until(lambda: len(portal.engine.calls) > calls)
     with portal.app.state.portal.database.session() as db:
         student = accounts.authenticate(db, "ana", PASSWORD)
@@ -212,7 +212,7 @@ async def test_a_locked_database_is_a_503(
     database = portal.app.state.portal.database
     monkeypatch.setattr(database, "_busy_timeout_s", 0.01)
     headers = {"x-csrf-token": await ana.token()}
-    form = {"sentence": "He goed."}
+    form = {"sentence": "He goed to school."}
     with contextlib.closing(sqlite3.connect(database.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         answer = await ana.http.post("/exercises", data=form, headers=headers)
@@ -225,9 +225,9 @@ async def test_a_slow_engine_is_given_up(tmp_path: Path) -> None:
     async with portal_in(tmp_path, request_timeout_s=0.05) as portal:
         ana = await portal.signed_in("ana")
         portal.engine.gate.clear()
-        answer = await ana.send("/exercises", sentence="He goed.")
+        answer = await ana.send("/exercises", sentence="He goed to school.")
         assert answer.status_code == 504
-        assert portal.engine.cancelled == ["He goed.\n"]
+        assert portal.engine.cancelled == ["He goed to school.\n"]
 
 
 async def test_admin_api(portal: RunningPortal) -> None:
