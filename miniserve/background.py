@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
 import threading
 import time
@@ -91,6 +92,18 @@ class _ServerThread(threading.Thread):
             raise RuntimeError(f"{self.name} did not stop within {_TIMEOUT_S:g} seconds.")
 
 
+def _ask_no_proxy_for(host: str) -> None:
+    """Have this process's HTTP clients reach a server of its own directly, where a proxy is set.
+
+    httpx and requests send everything to `HTTP_PROXY` but what `NO_PROXY` names, and a proxy in
+    the next room knows no `127.0.0.1` of ours.
+    """
+    for name in ("NO_PROXY", "no_proxy"):
+        hosts = [known for known in os.environ.get(name, "").split(",") if known]
+        if host not in hosts:
+            os.environ[name] = ",".join([*hosts, host])
+
+
 class BackgroundServer:
     """An ASGI application, served from a thread of this process. Also a context manager.
 
@@ -147,6 +160,7 @@ class BackgroundServer:
             thread.server.should_exit = True
             raise RuntimeError("The application did not start.") from thread.error
         self._thread, self._url = thread, url
+        _ask_no_proxy_for(self._host)
         return self
 
     def _stop_namesake(self) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import os
 import socket
 import threading
 from collections.abc import AsyncIterator
@@ -178,6 +179,19 @@ def test_waiting_for_readiness_asks_no_proxy(monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.delenv(name, raising=False)
     with BackgroundServer(fake_app()) as server:
         server.wait_ready(timeout_s=5)
+
+
+def test_a_cell_reaches_it_past_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "example.org")
+    monkeypatch.delenv("no_proxy", raising=False)
+    server = BackgroundServer(fake_app()).start()
+    try:
+        assert httpx.get(server.url + "/healthz").status_code == 200
+        assert os.environ["NO_PROXY"] == "example.org,127.0.0.1"
+    finally:
+        server.stop()
+        monkeypatch.delenv("no_proxy", raising=False)
 
 
 def test_a_server_that_was_replaced_is_never_ready() -> None:
