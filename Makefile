@@ -59,7 +59,7 @@ CACHE   := data/build/cache
 TRAIN   := $(BIN)/python data/build/train.py --precision float32 --threads 2
 AVERAGE := $(BIN)/python data/build/average.py
 
-data: setup      ## make corpora and tutor again (about 13 hours of two cores; needs the train extra)
+data: setup      ## make corpora and tutor again (about 15 hours of two cores; needs the train extra)
 	$(BIN)/python -m pip install --editable '.[train]'
 	for n in 1 2 3 4 5 6; do \
 	  $(CORPUS) --train-examples 600000 --seed 80$$n --out $(CACHE)/v8-$$n || exit 1; done
@@ -69,6 +69,8 @@ data: setup      ## make corpora and tutor again (about 13 hours of two cores; n
 	$(CORPUS) --train-examples 480000 --seed 1301 --out $(CACHE)/v13
 	$(CORPUS) --train-examples 100000 --seed 1401 --out $(CACHE)/v14
 	$(CORPUS) --train-examples 300000 --seed 1501 --out $(CACHE)/v15
+	$(CORPUS) --train-examples 400000 --seed 1601 --out $(CACHE)/v16
+	$(CORPUS) --train-examples 130000 --seed 1701 --out $(CACHE)/v17
 	$(TRAIN) --recipe data/build/recipes/part1.json --run $(CACHE)/run
 	cp -r $(CACHE)/run/export $(CACHE)/first
 	$(TRAIN) --recipe data/build/recipes/part2.json --run $(CACHE)/run9
@@ -82,7 +84,11 @@ data: setup      ## make corpora and tutor again (about 13 hours of two cores; n
 	$(TRAIN) --recipe data/build/recipes/part6.json --run $(CACHE)/run14
 	$(AVERAGE) $(CACHE)/fifth $(CACHE)/run14/export 0.7 $(CACHE)/sixth
 	$(TRAIN) --recipe data/build/recipes/part7.json --run $(CACHE)/run15
-	$(AVERAGE) $(CACHE)/sixth $(CACHE)/run15/export 0.6 data/tutor
+	$(AVERAGE) $(CACHE)/sixth $(CACHE)/run15/export 0.6 $(CACHE)/seventh
+	$(TRAIN) --recipe data/build/recipes/part8.json --run $(CACHE)/run17
+	$(AVERAGE) $(CACHE)/seventh $(CACHE)/run17/export 0.6 $(CACHE)/eighth
+	$(TRAIN) --recipe data/build/recipes/part9.json --run $(CACHE)/run18
+	$(AVERAGE) $(CACHE)/eighth $(CACHE)/run18/export 0.4 data/tutor
 	$(BIN)/python data/build/make_golden.py
 	$(BIN)/python data/build/evaluate.py --kinds
 

@@ -51,7 +51,7 @@ def test_the_whole_service_notes_what_the_engine_was_asked() -> None:
             for number in range(2):
                 await client.post(
                     "/correct",
-                    json={"sentence": "He goed."},
+                    json={"sentence": "He goed to school."},
                     headers={"x-request-id": f"run-{number}"},
                 )
             for _ in range(2):

@@ -20,7 +20,7 @@ async def test_liveness_comes_before_readiness() -> None:
         assert early.status_code == 503
         assert "being loaded" in early.json()["detail"]
         assert int(early.headers["retry-after"]) >= 1
-        refused = await http.post("/correct", json={"sentence": "He goed."})
+        refused = await http.post("/correct", json={"sentence": "He goed to school."})
         assert refused.status_code == 503
         assert not client.calls
         client.loading.set()

@@ -103,7 +103,7 @@ async def test_the_route_speaks_prometheus_and_vllms_names() -> None:
     metrics = Metrics()
     app = create_app(lambda _: metrics.around(FakeClient()), Settings(), routers=[metrics.router()])
     async with running(app) as http:
-        await http.post("/correct", json={"sentence": "He goed."})
+        await http.post("/correct", json={"sentence": "He goed to school."})
         answer = await http.get("/metrics")
     assert answer.headers["content-type"].startswith("text/plain")
     names = {family.name for family in text_string_to_metric_families(answer.text)}

@@ -92,7 +92,7 @@ async def test_a_refusal_has_the_form_of_every_validation_error() -> None:
         b'"x"',
         b"{}",
         b'{"sentence": 5}',
-        b'{"sentence": "He goed."}',
+        b'{"sentence": "He goed to school."}',
         b"[" * 5000,
     ],
 )

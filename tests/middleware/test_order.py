@@ -47,10 +47,10 @@ async def test_every_answer_has_an_id_a_line_and_a_count(caplog: pytest.LogCaptu
     client, metrics = FakeClient(), Metrics()
     async with running(whole_app(client, metrics)) as http:
         answers: list[httpx.Response] = [
-            await http.post("/correct", json={"sentence": "He goed."}),
+            await http.post("/correct", json={"sentence": "He goed to school."}),
             await http.post("/correct", json={"sentence": "x\ny"}),
             await http.post("/correct", content=b"x" * 20_000),
-            await http.post("/correct", json={"sentence": "He goed."}),
+            await http.post("/correct", json={"sentence": "He goed to school."}),
             await http.get("/nowhere"),
             await http.get("/healthz"),
         ]
@@ -77,7 +77,7 @@ async def test_an_unexpected_error_has_an_id_a_line_and_a_count_too(
     async with running(whole_app(client, metrics)) as http:
         client.error = KeyError("why")
         answer = await http.post(
-            "/correct", json={"sentence": "He goed."}, headers={"x-request-id": "mine"}
+            "/correct", json={"sentence": "He goed to school."}, headers={"x-request-id": "mine"}
         )
     assert (answer.status_code, answer.headers["x-request-id"]) == (500, "mine")
     labels = {"method": "POST", "route": "/correct", "status": "500"}

@@ -115,7 +115,7 @@ def test_bodies_that_are_too_large_get_413_however_declared(server: ServerProces
 
 
 def test_a_length_that_claims_too_little_does_not_smuggle_the_rest(server: ServerProcess) -> None:
-    body = b'{"sentence": "He goed."}'
+    body = b'{"sentence": "He goed to school."}'
     answer = raw(server, head("Content-Length: 10", "Content-Type: application/json") + body)
     assert answer.startswith(b"HTTP/1.1 4")
 

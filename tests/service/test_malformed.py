@@ -7,7 +7,7 @@ import pytest
 
 from tests.service.process import PATIENCE_S, ServerProcess
 
-GOOD_BODY = b'{"sentence": "He goed."}'
+GOOD_BODY = b'{"sentence": "He goed to school."}'
 GOOD = (
     b"POST /correct HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
     b"Content-Length: %d\r\n\r\n%s" % (len(GOOD_BODY), GOOD_BODY)
