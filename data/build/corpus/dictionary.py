@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from .inflect import BLOCKED, BLOCKED_PARTS, add_ed, add_ing, add_s, doubles, irregular_table
-from .wordlists import LISTS
+from .wordlists import LISTS, words
 
+SLIPS = frozenset(words("no_variants"))
 CACHE = Path(__file__).parents[1] / "cache"
 
 
@@ -91,7 +92,10 @@ def build() -> dict[str, Any]:
                 continue
             if any(w == p + b for p in prefixes for b in irr) or "AUX" in lem or "ADV" in lem:
                 continue
-        past, s, ing = forms(w, "VBD"), forms(w, "VBZ"), forms(w, "VBG")
+        # lemminflect takes some common slips (*occured*) for a second standard form.
+        past, s, ing = (
+            [form for form in forms(w, tag) if form not in SLIPS] for tag in ("VBD", "VBZ", "VBG")
+        )
         if w in everyday:
             past = [x for x in past if x.endswith("ed")] or [add_ed(w, doubles(w))]
             s, ing = s or [add_s(w)], ing or [add_ing(w, doubles(w))]

@@ -226,6 +226,7 @@ WEIGHT = {
     "contrasts_h": 4,
     "contrasts_i": 8,
     "contrasts_j": 12,
+    "contrasts_k": 20,
     "learner_b": 3,
 }
 
