@@ -30,9 +30,10 @@ _LETTERS = r"(?:[^\W_]|[\u0300-\u1aff\ua800-\uabff])+"
 _ADDRESS = re.compile(r"\S*(?:@|://|\bwww\.)\S*[\w/]")
 _PIECE = re.compile(rf"{_ADDRESS.pattern}|(?<=\w)['’]{_LETTERS}|{_LETTERS}|\s+|[^\w\s]|_")
 _QUOTED = re.compile(r"(?<!\w)'(.+?)'(?!\w)")
-_AUXILIARIES = frozenset(
-    ("am", "is", "are", "was", "were", "be", "been", "do", "does", "did", "have", "has", "had")
-) | {"will", "to"}
+_MAY_GO = {
+    *("am", "is", "are", "was", "were", "be", "been"),
+    *("do", "does", "did", "have", "has", "had", "will", "to"),
+}
 _WRITTEN_OUT = {
     "'m": ("am",),
     "'re": ("are",),
@@ -138,11 +139,11 @@ def _may_stand(shown: list[str], new: list[str], named: set[str]) -> bool:
     staying = [word for word in taken_out if not _may_go(word, named)] or taken_out
     if len(staying) == len(put_in) == 1 and staying[0].islower():
         return True
-    return all(not named.isdisjoint(_written_out(word)) for word in put_in)
+    return all(any(part in named for part in _written_out(word)) for word in put_in)
 
 
 def _may_go(word: str, named: set[str]) -> bool:
-    return not (named | _AUXILIARIES).isdisjoint(_written_out(word))
+    return any(part in named or part in _MAY_GO for part in _written_out(word))
 
 
 def _pieces(text: str) -> list[str]:

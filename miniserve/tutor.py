@@ -98,10 +98,10 @@ def prompt_for(sentence: str) -> str:
 def parse_answer(text: str, sentence: str) -> Correction:
     """Read the model's text: the corrected sentence in one line, the explanation in the next.
 
-    What the model changed in `sentence` without a word about it is put back.
+    What cannot be a correction of `sentence` is put back, see `Asked.held`.
 
     Raises:
-        AnswerError: the text is anything else.
+        AnswerError: the text is anything else, or does not belong to `sentence`.
     """
     lines = text.strip().splitlines()
     if len(lines) != 2:

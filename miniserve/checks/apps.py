@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
+from miniserve.checks.cases import Unfit, shown
+
 T = TypeVar("T")
 
 
 async def visit(
-    app: FastAPI, act: Callable[[httpx.AsyncClient], Awaitable[T]], *, raising: bool = True
+    app: Any, act: Callable[[httpx.AsyncClient], Awaitable[T]], *, raising: bool = True
 ) -> T:
     """Let `act` use the app through a client, between the start and the end of its lifespan.
+
+    Raises `NotImplementedError` for `...`, an untouched stub, and `Unfit` for what is no app.
 
     Args:
         raising: what the app raises comes out as it is, because it is the reason; otherwise it is
             an answer with status 500. Either way it does not pass through the app's lifespan, as
             it does not under a server.
     """
+    if app is ...:
+        raise NotImplementedError
+    if not isinstance(app, FastAPI):
+        raise Unfit(f"got no FastAPI app, but {shown(app)}")
     failure: Exception | None = None
     async with app.router.lifespan_context(app) as state:
 

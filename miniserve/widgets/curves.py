@@ -147,11 +147,16 @@ def _row(curve: Curve) -> str:
 
 def in_words(value: Percentile) -> str:
     """A percentile as a time, with a `~` if too few samples lie beyond it to be quoted."""
-    return ("~" if value.n and not value.quotable else "") + ms(value.value)
+    return ("~" if _rests_on_few(value) else "") + ms(value.value)
 
 
 def _percentile_cell(value: Percentile) -> str:
-    if value.n and not value.quotable:
+    look = ""
+    if _rests_on_few(value):
         title = f"only {value.beyond} of {value.n} samples lie beyond it"
-        return f"<td class='miniserve-faint' title='{title}'>{in_words(value)}</td>"
-    return f"<td>{in_words(value)}</td>"
+        look = f" class='miniserve-faint' title='{title}'"
+    return f"<td{look}>{in_words(value)}</td>"
+
+
+def _rests_on_few(value: Percentile) -> bool:
+    return value.n > 0 and not value.quotable

@@ -151,30 +151,30 @@ def _marks(curve: Curve, range_ms: tuple[float, float], labelled: bool) -> Spec:
     found = [curve.percentile(q) for q in QUANTILES] if curve.n else []
     if curve.role in ("before", "preview") and not labelled:
         found = []
-    values = [percentile.value * 1e3 for percentile in found]
     low, high = (math.log10(limit) for limit in range_ms)
     texts = []
-    for q, value, percentile in zip(QUANTILES, values, found, strict=False):
-        near_the_end = (math.log10(max(value, 1e-3)) - low) / (high - low) > 0.8
+    for q, percentile in zip(QUANTILES, found, strict=False):
+        value_ms = percentile.value * 1e3
+        near_the_end = (math.log10(max(value_ms, 1e-3)) - low) / (high - low) > 0.8
         texts.append(f"p{q * 100:.0f}" + ("" if near_the_end else f" {in_words(percentile)}"))
-    shares = [curve.share_at(q) for q in QUANTILES][: len(values)]
+    shares = [curve.share_at(q) for q in QUANTILES][: len(found)]
     places = list(_PLACES)
     if shares and shares[-1] - shares[0] < _CROWDED:  # most were refused: there is room for one
         texts = ["", texts[1], ""]
     if not labelled:
         # At the top, where the curves of a panel lie apart; at p50 the live curve would cover it.
-        texts, places = ["", "", curve.badge][: len(values)], ["top right"] * 3
+        texts, places = ["", "", curve.badge][: len(found)], ["top right"] * 3
     return {
         "type": "scatter",
         "mode": "markers+text",
-        "x": values,
+        "x": [percentile.value * 1e3 for percentile in found],
         "y": shares,
         "text": texts,
-        "textposition": places[: len(values)],
+        "textposition": places[: len(found)],
         "textfont": {"size": 12, "color": TEXT},
         "cliponaxis": False,
         "marker": {
-            "symbol": list(_SYMBOLS)[: len(values)],
+            "symbol": list(_SYMBOLS)[: len(found)],
             "size": 9 if labelled or curve.role == "saved" else 7,
             "color": curve.drawn_colour,
             "line": {"width": 1, "color": "white"},

@@ -5,7 +5,6 @@ from __future__ import annotations
 from .inflect import Verb
 from .sentence import NP
 
-NO_CHANGE = "No change is needed."
 FULL = {"'s": "is", "'re": "are", "'m": "am", "'ve": "have", "'d": "had", "'ll": "will"}
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from . import explain
+from miniserve.copying import NO_CHANGE
+
 from .forms import Retry
 from .frame_changes import SUBJECTS, FrameChanges
 from .frame_errors import BES, DOS, HAVES, MODALS
@@ -89,7 +90,7 @@ class FrameWriter(FrameChanges):
             return None
         lemma = next((p.text for p in f.pieces if p.form), "be")
         if not errs:
-            errs = [Err("correct", lemma, explain.NO_CHANGE)]
+            errs = [Err("correct", lemma, NO_CHANGE)]
             if kind != "correct":
                 return None
         first = next(e for e in errs if e.kind == kind)

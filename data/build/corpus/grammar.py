@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from . import explain
+from miniserve.copying import NO_CHANGE
+
 from .forms import Retry
 from .relatives import Relatives
 from .sentence import LONGEST, MOST_WORDS, NP, Err, Example, Token, draw_style, render
@@ -182,7 +183,7 @@ class Grammar(Relatives):
             return None
         if (self.err and wrong == right) or "  " in wrong or "\n" in wrong:
             return None
-        err = self.err or Err("correct", self.first_lemma or "be", explain.NO_CHANGE)
+        err = self.err or Err("correct", self.first_lemma or "be", NO_CHANGE)
         return Example(wrong, right, err.why, err.kind, err.lemma)
 
 
