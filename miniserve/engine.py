@@ -52,7 +52,7 @@ from miniserve.trace import StepRecord
 logger = logging.getLogger(__name__)
 
 _STOP_TIMEOUT_S = 5.0
-#: Without a sign of life for so long, an engine that has work is not ready.
+#: Without a sign of life for so long, an engine that has work is stuck.
 _STUCK_AFTER_S = 15.0
 
 
@@ -170,14 +170,21 @@ class BatchingClient(EngineClient):
         An engine that has work and shows no sign of life is reported as failed until it moves.
         """
         state, reason = self._state, self._reason
-        still_s = time.perf_counter() - self._moved_at
-        if state is EngineState.READY and self._in_flight and still_s > _STUCK_AFTER_S:
+        if still_s := self._stuck_for_s():
             state, reason = EngineState.FAILED, f"The engine has not moved for {still_s:.0f} s."
         num_running = min(self._num_running, len(self._in_flight))
         num_waiting = len(self._in_flight) - num_running
         error = self._unavailable()
         dead = isinstance(error, EngineFailed)
         return EngineStatus(state, reason, num_running, num_waiting, error.retry_after_s, dead)
+
+    def _stuck_for_s(self) -> float:
+        """How long an engine that has work has been still; 0 as long as that is no reason to doubt
+        it.
+        """
+        still_s = time.perf_counter() - self._moved_at
+        works = self._state is EngineState.READY and self._in_flight
+        return still_s if works and still_s > _STUCK_AFTER_S else 0.0
 
     def _set_state(self, state: EngineState, reason: str = "") -> None:
         self._state, self._reason = state, reason

@@ -3,8 +3,9 @@
 It is the same `run_loop` as in a thread, at the other end of a socket pair: commands go one way,
 what the steps made comes back. The event loop reads and writes without ever waiting. It sees the
 death of the process at once, as the end of the stream: every request in flight gets its answer, and
-the process is started again, after a pause that doubles while it keeps dying soon. Both ends of the
-stream are in this one module, so that what one writes and the other reads can be seen together.
+the process is started again, after a pause that doubles while it keeps dying soon. A process that
+has work and does not move is killed, which comes to the same. Both ends of the stream are in this
+one module, so that what one writes and the other reads can be seen together.
 """
 
 from __future__ import annotations
@@ -43,6 +44,10 @@ logger = logging.getLogger(__name__)
 _STOP_TIMEOUT_S = 5.0
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 10.0
+#: A process that is found stuck so many times in a row is killed. Once would not do: perhaps it was
+#: this process that was held up, and the signs of life lie unread.
+_LOOK_EVERY_S = 1.0
+_LOOKS = 3
 _HEADER = struct.Struct("!I")  # the length of the pickle that follows
 
 
@@ -115,12 +120,14 @@ class EngineProcess(BatchingClient):
                 self._error, self._has_loaded = None, False
                 self._began = asyncio.get_running_loop().time()
                 self._child = _Child(self._receive, self._lost)
+                watch = asyncio.create_task(self._watch(self._child), name="engine watch")
                 try:
                     await self._child.run(self._open_core)
                 except Exception as error:  # it cannot be pickled, or the machine has no room
                     self._error = error
                     self._lost()
                 finally:
+                    watch.cancel()
                     how = await _to_the_end(self._child.close())
                 if not self._loaded.done():
                     return
@@ -132,6 +139,15 @@ class EngineProcess(BatchingClient):
         finally:
             if not self._loaded.done():
                 self._loaded.set_exception(self._error or self._unavailable())
+
+    async def _watch(self, child: _Child) -> None:
+        """Kill a process that is stuck, so that another can take its place."""
+        looks = 0
+        while looks < _LOOKS:
+            await asyncio.sleep(_LOOK_EVERY_S)
+            looks = looks + 1 if self._stuck_for_s() else 0
+        self._error = TimeoutError(f"it has not moved for {self._stuck_for_s():.0f} s")
+        child.kill()
 
     def _receive(self, message: Message) -> None:
         """Take in a message of the process. Runs on the event loop."""
@@ -219,6 +235,11 @@ class _Child(asyncio.Protocol):
         return (
             f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
         )
+
+    def kill(self) -> None:
+        """End the process at once; the end of the stream tells the rest."""
+        if self._process is not None:
+            self._process.kill()
 
     def send(self, command: Command) -> None:
         """Send a command, without waiting; into the void if the stream has ended."""

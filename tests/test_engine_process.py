@@ -18,7 +18,7 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 import uvloop
 
-from miniserve import engine_process
+from miniserve import engine, engine_process
 from miniserve.client import EngineState, EngineUnavailable, QueueFull, StepFailed
 from miniserve.completion import Completion
 from miniserve.engine_core import EngineCore
@@ -365,6 +365,45 @@ async def test_a_frozen_process_blocks_nobody_and_can_be_stopped(
         assert all(task.cancelled() for task in tasks)
         async with asyncio.timeout(30):
             await engine.stop()
+
+
+async def test_a_process_that_is_stuck_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "_STUCK_AFTER_S", 0.5)
+    monkeypatch.setattr(engine_process, "_LOOK_EVERY_S", 0.01)
+    async with running(max_num_seqs=1) as client:
+        pid = pid_of(client)
+        await works(client)
+        os.kill(pid, signal.SIGSTOP)
+        tasks = [ask(client, request_id=str(index)) for index in range(5)]
+        gone = ask(client, request_id="gone")
+        await asyncio.sleep(0)
+        gone.cancel()
+        async with asyncio.timeout(30):
+            for task in tasks:
+                with pytest.raises(EngineUnavailable, match="has not moved for"):
+                    await task
+        await until_ready(client)
+        await works(client)
+        assert pid_of(client) != pid
+
+
+async def test_a_process_is_not_killed_because_this_one_was_held_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looks = 0
+
+    def still_twice_in_three(self: EngineProcess) -> float:
+        nonlocal looks
+        looks += 1
+        return 20.0 if looks % 3 else 0.0
+
+    monkeypatch.setattr(engine_process, "_LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr(EngineProcess, "_stuck_for_s", still_twice_in_three)
+    async with running() as client:
+        pid = pid_of(client)
+        await until(lambda: looks > 30)
+        await works(client)
+        assert pid_of(client) == pid
 
 
 @pytest.mark.parametrize("how", ["stop", "cancel"])
