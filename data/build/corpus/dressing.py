@@ -38,6 +38,12 @@ TOKENS = (
 QUOTES = ("()", "[]", "**", "__", '""', "''", "“”", "«»")
 ASIDE_MARKS = ("( )", "( )", "( )", "[ ]", "-  -", "–  –", "— —", "...  ...")  # cut in the middle
 PAUSES = (" - ", " – ", " — ", "—", "; ", " ... ", "... ", ": ", " / ")
+#: Contractions that are no other words without their apostrophe (*we're*, *I'll* would be).
+SHORT = re.compile(
+    r"(?i)\b([a-z]+n|i|you|they|we|he|she|that|what|let|who|there|where)"
+    r"['’](t|m|ve|(?<=u.)re|(?<=y.)re|(?<!i.)s)\b"
+)
+TYPED_SHARE = 0.2  # of the sentences with a contraction
 TAIL = re.compile(r"[.,!?;:\"'”’)]*$")
 
 
@@ -59,6 +65,23 @@ def body_and_tail(text: str) -> tuple[str, str]:
     """A text without the marks at its end, and these."""
     body = TAIL.sub("", text)
     return body, text[len(body) :]
+
+
+def without_apostrophes(ex: Example) -> Example:
+    """dont, im, theyve: contractions as people type them who are in a hurry. The explanation, too,
+    names what stands there.
+    """
+    if not re.search(SHORT, ex.sentence):
+        return ex
+    new = replace(
+        ex,
+        sentence=SHORT.sub(r"\1\2", ex.sentence),
+        corrected=SHORT.sub(r"\1\2", ex.corrected),
+        explanation=SHORT.sub(r"\1\2", ex.explanation),
+    )
+    if new.sentence[0] == "I" and new.sentence[:2] in {"Im", "Iv"}:
+        return replace(new, sentence="i" + new.sentence[1:], corrected="i" + new.corrected[1:])
+    return new
 
 
 def changed(sentence: str, at: int, length: int, change: Callable[[str], str]) -> str:
@@ -88,6 +111,8 @@ class Dresser:
     def dress(self, ex: Example) -> Example:
         """The example, now and then with something around or between its words."""
         rng = self.rng
+        if rng.random() < TYPED_SHARE:
+            ex = without_apostrophes(ex)
         if rng.random() >= self.share:
             return ex
         ways, weights = zip(*self._ways, strict=True)

@@ -16,7 +16,8 @@ def aux_name(aux: str) -> str:
 
 def overregular(v: Verb) -> str:
     """goed."""
-    return f"The past tense of '{v.lemma}' is the irregular form '{v.past}'."
+    form = "" if v.past.endswith("ed") else "the irregular form "  # shown
+    return f"The past tense of '{v.lemma}' is {form}'{v.past}'."
 
 
 def misspelled(v: Verb, participle: bool = False) -> str:
@@ -113,6 +114,26 @@ def no_be(aux: str, wrong: str, right: str) -> str:
 def modal_to(modal: str) -> str:
     """must to go."""
     return f"After the modal '{modal}', the base form stands without 'to'."
+
+
+def gerund(trigger: str, v: Verb) -> str:
+    """without say."""
+    return f"After '{trigger}', use the -ing form '{v.ing}'."
+
+
+def after_let(trigger: str, base: str) -> str:
+    """let me goes."""
+    return f"After '{trigger}', use the base form '{base}'."
+
+
+def past_sequence(known: str, wrong: str, right: str) -> str:
+    """he sat down and open a book."""
+    return f"'{known.capitalize()}' is in the past, so '{wrong}' becomes '{right}'."
+
+
+def after_wish(trigger: str, wrong: str, right: str) -> str:
+    """I wish I have."""
+    return f"After '{trigger}', the verb goes into the past: '{wrong}' becomes '{right}'."
 
 
 def past_marker(marker: str, wrong: str, right: str) -> str:

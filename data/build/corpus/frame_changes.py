@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from .frame_errors import FrameErrors
+from .frame_errors import GERUND_VERBS, LET_VERBS, FrameErrors
 from .frame_joins import STARTS, joinable, joinables, tense
 from .frame_parser import Frame, Piece, plain_past
 from .long_shapes import LEADS
@@ -224,8 +224,11 @@ class FrameChanges(FrameErrors):
                 "base-did",
                 "base-modal",
                 "base-to",
+                "ger",
+                "bare",
+                "seq",
             }
-            if plain and p.text not in KEEP_VERBS and g.chance(0.7):
+            if plain and p.text not in KEEP_VERBS | GERUND_VERBS | LET_VERBS and g.chance(0.7):
                 e = g.entry(
                     "irregular" if g.lex.verbs[p.text].irregular and g.chance(0.8) else "all"
                 )

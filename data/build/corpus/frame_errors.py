@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 from . import explain
-from .forms import ALWAYS_OBJECT, NO_PROGRESSIVE, PASSIVE_BARE, Retry, be_form
-from .frame_parser import Frame, right_form
+from .forms import ALWAYS_OBJECT, NO_PROGRESSIVE, NT, PASSIVE_BARE, Retry, be_form
+from .frame_parser import BREAKS, PAST_MODALS, Frame, Piece, right_form
 from .grammar import Grammar
 from .inflect import Verb
 from .sentence import NP, Err, W
+from .wordlists import words
 
-HAVES = {"have", "has", "had", "haven't", "hasn't", "hadn't", "having", "'ve", "'s", "'d"}
+HAVES = {
+    "shoulda",
+    "coulda",
+    "woulda",
+    "musta",
+    "have",
+    "has",
+    "had",
+    "haven't",
+    "hasn't",
+    "hadn't",
+    "having",
+    "'ve",
+    "'s",
+    "'d",
+}
 BES = {
     "am",
     "is",
@@ -51,9 +67,26 @@ MODALS = {
     "'ll",
     "'d",
 }
+PLURAL = {"i", "you", "we", "they", "children", "people", "who"}
 DOERS = {"i", "you", "he", "she", "we", "they", "who", "everyone", "nobody", "people"}
+# How the same is typed without apostrophes.
+TYPED = {w.replace("'", ""): w for w in HAVES | BES | DOS | MODALS if w.endswith("n't")}
+TYPED |= {w: w[:-1] + "'m" for w in ("im",)} | {
+    w: w[:-2] + "'ve" for w in ("ive", "theyve", "youve", "weve")
+}
+TYPED |= {"youre": "you're", "theyre": "they're", "hes": "he's", "shes": "she's", "thats": "that's"}
 FLIP = {"has": "have", "hasn't": "haven't", "does": "do", "doesn't": "don't"}
 FLIP |= {b: a for a, b in FLIP.items()}
+
+
+GERUND_VERBS = frozenset(words("gerund_verbs"))
+GERUND_WORDS = frozenset(words("gerund_words"))
+LET_VERBS = frozenset(words("let_verbs"))
+LET_FIRST = frozenset(("let", "make", "help"))
+LET_WORDS = frozenset(words("let_words"))
+NO_ING = frozenset(words("no_ing"))  # "saw him leaving" is right, "made him leaving" is not
+WISHES = {"wish": "wish", "wishes": "wishes", "wished": "wished", "only": "if only"}
+WISHES |= {"time": "it's time", "rather": "would rather", "if": "if", "though": "as though"}
 
 
 class FrameErrors:
@@ -61,12 +94,62 @@ class FrameErrors:
 
     def __init__(self, g: Grammar) -> None:
         self.g = g
+        verbs = g.lex.verbs
+        self.forms = {
+            lemma: {v.lemma, v.s, v.past, v.pp, v.ing}
+            for lemma in GERUND_VERBS | LET_VERBS
+            if (v := verbs.get(lemma))
+        }
+        self.pasts = {e.verb.past for e in g.lex.everyday if e.verb.past != e.verb.lemma}
+        self.pasts |= {"was", "were", "did", "didn't", "wasn't", "weren't", "couldn't"}
+
+    def printed(self, p: Piece) -> str:
+        """A piece as it is printed when it is right, in small letters, without marks."""
+        text = right_form(p, self.g.lex) if p.form else p.text
+        return text.lower().replace("’", "'").strip(',.?!;:"()')
+
+    def trigger(self, f: Frame, i: int, verbs: frozenset[str], others: frozenset[str]) -> str:
+        """The nearest word before piece i that asks for its form: a form of one of `verbs`, or one
+        of `others`.
+        """
+        said = [self.printed(p) for p in f.pieces[:i]]
+        asks = others.union(*(self.forms.get(lemma, ()) for lemma in verbs))
+        for j in range(len(said) - 1, -1, -1):
+            if said[j] == "to" and "to" in others and j:
+                return f"{said[j - 1]} to"
+            if said[j] in asks:
+                return said[j]
+        raise Retry
+
+    def known_past(self, f: Frame, i: int) -> str:
+        """The verb nearest to piece i that shows the past: one before it, else one in a clause that
+        begins after it.
+        """
+        said = [self.printed(p) for p in f.pieces]
+        begins = next((j for j in range(i, len(said)) if said[j] in BREAKS), len(said))
+        for j in (*range(i - 1, -1, -1), *range(begins, len(said))):
+            if said[j] in self.pasts or f.pieces[j].form in {"past", "seq"}:
+                return said[j]
+        raise Retry
+
+    def present(self, f: Frame, i: int, w: W) -> str:
+        """The present form of the verb in piece i, with -s now and then where that may be meant."""
+        lemma = f.pieces[i].text
+        if lemma in PAST_MODALS:
+            return NT.get(lemma, lemma) if w.right.endswith("n't") else lemma
+        v = self.g.lex.verbs[lemma]
+        if v.past == lemma or lemma in self.g.past_forms:
+            raise Retry
+        plural = f.pieces[i - 1].type == "ns" or self.printed(f.pieces[i - 1]) in PLURAL
+        third = not plural and self.g.chance(0.6 if f.pieces[i].form in {"had", "wish"} else 0.3)
+        return (v.s if third else lemma) + ("n't" if w.right.endswith("n't") else "")
 
     def before(self, f: Frame, i: int, among: set[str], default: str) -> str:
         """The nearest auxiliary before piece i (written out)."""
         for p in reversed(f.pieces[:i]):
             w = right_form(p, self.g.lex) if p.form else p.text
             w = w.lower().replace("’", "'").rstrip(",.?!")
+            w = TYPED.get(w, w)
             if w in among:
                 return w
             tail = "'" + w.rpartition("'")[2]
@@ -83,11 +166,17 @@ class FrameErrors:
         g.want, g.err = kind, None
         low = right.lower().replace("’", "'")
         if form in {"have3", "have", "do3", "do"}:
-            wrong = FLIP.get(low)
+            wrong = FLIP.get(TYPED.get(low, low))
             if wrong is None:
                 raise Retry
+            if low in TYPED:
+                wrong = wrong.replace("'", "")
             why = explain.s_missing(wrong, low) if kind == "s_missing" else explain.s_added(low)
             g.plant(w, wrong, p.text, why)
+        elif p.text in PAST_MODALS:
+            trigger = WISHES[self.before(f, i, set(WISHES), "")]
+            wrong = self.present(f, i, w)
+            g.plant(w, wrong, p.text, explain.after_wish(trigger, wrong, right))
         elif form.startswith("be-"):
             self.be_error(f, i, kind, w, low)
         elif kind == "progressive" and form in {"pres", "pres3"}:
@@ -146,16 +235,38 @@ class FrameErrors:
             "them",
             "three",
         }
-        if form in {"pres3", "pres"}:
+        if form == "ger":
+            trigger = self.trigger(f, i, GERUND_VERBS, GERUND_WORDS)
+            bag = (
+                [v.lemma] * 14 + [v.s, v.past] + list(v.ing_wrong) * (4 // max(1, len(v.ing_wrong)))
+            )
+            g.plant(w, g.rng.choice(bag), v.lemma, explain.gerund(trigger, v))
+        elif form == "bare":
+            try:
+                trigger = self.trigger(f, i, LET_FIRST, frozenset())
+            except Retry:
+                trigger = self.trigger(f, i, LET_VERBS, LET_WORDS)
+            bag = [v.past] * 7 + [v.s] * 8 + [v.ing] * (2 if trigger in NO_ING else 0)
+            g.plant(w, g.rng.choice(bag), v.lemma, explain.after_let(trigger, v.lemma))
+        elif form == "wish":
+            trigger = WISHES[self.before(f, i, set(WISHES), "")]
+            wrong = self.present(f, i, w)
+            g.plant(w, wrong, v.lemma, explain.after_wish(trigger, wrong, w.right))
+        elif form == "had" or (form == "seq" and g.want == "past_sequence"):
+            wrong = self.present(f, i, w)
+            why = explain.past_sequence(self.known_past(f, i), wrong, w.right)
+            g.plant(w, wrong, v.lemma, why)
+        elif form in {"pres3", "pres"}:
             g.clear_present = self.in_present(f, i)
             self.copy(w, g.simple(subj, v, False))
-        elif form == "past":
+        elif form in {"past", "seq"}:
             g.marker = f.marker
             self.copy(w, g.simple(NP(["he"]) if g.chance(0.4) else NP(["they"], "p"), v, True))
         elif form in {"pp", "ppp", "ppt"}:
             passive = form != "pp"
             aux = self.before(f, i, BES if passive else HAVES, "")
-            if not aux or aux in {"get", "gets", "got"}:
+            got = aux in {"get", "gets", "got"}
+            if not aux or (got and form != "ppt" and v.lemma not in ALWAYS_OBJECT):
                 raise Retry
             by = form == "ppt" or nxt == "by" or self.only_passive(f, i)
             self.copy(w, g.participle(v, aux, ["the"] if obj else [], passive, False, by))

@@ -29,6 +29,11 @@ KINDS = {
     "base-modal": ("after_modal",),
     "base-to": ("after_to",),
     "ing": ("progressive",),
+    "ger": ("gerund",),  # without saying
+    "bare": ("after_let",),  # let me go
+    "seq": ("past_sequence", "overregular_past", "misspelled_past", "doubled_past"),
+    "had": ("past_sequence",),  # when I came, it had left
+    "wish": ("past_sequence",),  # I wish I knew
     "have3": ("s_missing",),
     "do3": ("s_missing",),
     "have": ("s_added",),
@@ -227,6 +232,10 @@ WEIGHT = {
     "contrasts_i": 8,
     "contrasts_j": 12,
     "contrasts_k": 20,
+    "gerunds": 3,
+    "bare": 3,
+    "sequences": 3,
+    "mixed": 8,
     "learner_b": 3,
 }
 
@@ -235,11 +244,12 @@ WEIGHT = {
 def by_kind(lex: Lexicon) -> dict[str, list[tuple[Frame, int]]]:
     """Error kind -> (frame, index of the piece that can carry it)."""
     out: dict[str, list[tuple[Frame, int]]] = {}
+    known = {"be", *PAST_MODALS, *lex.verbs}
     for name, rows in frames().items():
         if name.startswith("!"):
             continue
         for f in rows:
-            if any(p.form and p.text not in lex.verbs and p.text != "be" for p in f.pieces):
+            if any(p.form and p.text not in known for p in f.pieces):
                 continue
             for i, p in enumerate(f.pieces):
                 if not p.form:
@@ -250,11 +260,16 @@ def by_kind(lex: Lexicon) -> dict[str, list[tuple[Frame, int]]]:
     return out
 
 
+PAST_MODALS = {"can": "could", "will": "would", "may": "might"}
+
+
 def right_form(p: Piece, lex: Lexicon) -> str:
     """The right form for a verb mark."""
     form, _, given = p.form.partition(":")
     if given:
         return given
+    if p.text in PAST_MODALS:
+        return PAST_MODALS[p.text]
     if form.startswith("be-"):
         return form[3:]
     if p.text == "be":
@@ -262,6 +277,15 @@ def right_form(p: Piece, lex: Lexicon) -> str:
     v = lex.verbs[p.text]
     if form in {"have3", "do3"}:
         return v.s
-    return {"pres3": v.s, "past": v.past, "pp": v.pp, "ppp": v.pp, "ppt": v.pp, "ing": v.ing}.get(
-        form, v.lemma
-    )
+    return {
+        "pres3": v.s,
+        "past": v.past,
+        "seq": v.past,
+        "had": v.past,
+        "wish": v.past,
+        "pp": v.pp,
+        "ppp": v.pp,
+        "ppt": v.pp,
+        "ing": v.ing,
+        "ger": v.ing,
+    }.get(form, v.lemma)

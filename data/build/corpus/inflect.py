@@ -162,6 +162,8 @@ def _wrong_ing(w: str, ing: str) -> list[str]:
 
 
 def _wrong_s(w: str, s: str) -> list[str]:
+    if w == "have":
+        return ["haves"]
     if s == w + "s":
         return [w[:-1] + "ies"] if w.endswith("y") else []
     if s.endswith("ies"):
@@ -171,8 +173,13 @@ def _wrong_s(w: str, s: str) -> list[str]:
     return []
 
 
+OTHER_PASTS = {"bring": ("brang", "brung")}
+# Two standard participles, one of which is no past tense.
+NOT_PAST = {"show": ("shown",)}
+
+
 def _over(w: str) -> list[str]:
-    out = [add_ed(w), add_ed(w)]
+    out = [add_ed(w), add_ed(w), *OTHER_PASTS.get(w, ())]
     if doubles(w):
         out += [add_ed(w, True)] * 2
     if w.endswith("y"):
@@ -215,7 +222,11 @@ def irregular(base: str) -> Verb:
     real = real_forms()
     lemmas = irregular_table()
     bad = {past, pp, *REAL_WORDS} - ({"seed"} if base == "see" else set())
-    over = () if shaky else tuple(x for x in _over(base) if x not in bad and x not in real)
+    over = (
+        NOT_PAST.get(base, ())
+        if shaky
+        else tuple(x for x in _over(base) if x not in bad and x not in real)
+    )
     dbl = (
         ()
         if shaky

@@ -47,6 +47,8 @@ COLLECTIVE = (
     "his feet",
     "my teeth",
 )
+VERB_NOUNS = words("verb_nouns")  # and verbs, too: a correction is no reason to touch them
+VERB_NAMES = words("verb_names")
 LOTS = words("lots")
 
 
@@ -70,6 +72,10 @@ class Nouns:
 
     def noun(self, theme: str) -> str:
         """A singular noun of a theme, or an open one."""
+        if self.chance(0.04):
+            return self.rng.choice(VERB_NOUNS)
+        if self.chance(0.02):
+            return f"{self.rng.choice(self.lex.nouns[theme])} {self.rng.choice(VERB_NOUNS)}"
         if self.chance(0.02):
             return self.typo(self.rng.choice(self.lex.nouns[theme]))
         if self.chance(self.open):
@@ -98,6 +104,8 @@ class Nouns:
 
     def nouns(self, theme: str) -> str:
         """A plural noun."""
+        if self.chance(0.03):
+            return plural(self.rng.choice(VERB_NOUNS))
         if self.chance(self.open):
             if self.chance(0.6):
                 return self.rng.choice(self.lex.open_nouns)[1]
@@ -114,6 +122,8 @@ class Nouns:
     def name(self) -> tuple[str, str]:
         """(name, 'm' or 'f')."""
         sex = self.rng.choice("mf")
+        if self.chance(0.02):
+            return self.rng.choice(VERB_NAMES), sex
         if self.chance(0.03):
             return (foreign if self.chance(0.7) else acronym)(self.rng), sex
         if self.chance(0.15 + self.open * 0.6):

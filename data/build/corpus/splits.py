@@ -16,7 +16,7 @@ from .frame_writer import FrameWriter
 from .grammar import Grammar
 from .lexicon import lexicon
 from .sentence import Example
-from .specs import KIND_W
+from .specs import FRAME_KINDS, KIND_W
 
 FRAME_SHARE = 0.6
 DRESSED_SHARE = 0.25
@@ -76,10 +76,13 @@ def stream(seed: str, held: bool = False, only_held_pairs: bool = False) -> Iter
     kinds, weights = list(KIND_W), list(KIND_W.values())
     if only_held_pairs:
         weights = [
-            w if k not in {"correct", "be_agreement"} else 0
+            w if k not in {"correct", "be_agreement"} | FRAME_KINDS else 0
             for k, w in zip(kinds, weights, strict=True)
         ]
     while True:
         kind = rng.choices(kinds, weights)[0]
-        ex = fw.example(kind) if g.chance(FRAME_SHARE) and not only_held_pairs else None
+        framed = g.chance(FRAME_SHARE) and not only_held_pairs
+        ex = fw.example(kind) if framed or kind in FRAME_KINDS else None
+        if ex is None and kind in FRAME_KINDS:
+            continue
         yield dresser.dress(ex if ex is not None else g.example(kind))
