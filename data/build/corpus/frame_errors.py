@@ -10,22 +10,8 @@ from .inflect import Verb
 from .sentence import NP, Err, W
 from .wordlists import words
 
-HAVES = {
-    "shoulda",
-    "coulda",
-    "woulda",
-    "musta",
-    "have",
-    "has",
-    "had",
-    "haven't",
-    "hasn't",
-    "hadn't",
-    "having",
-    "'ve",
-    "'s",
-    "'d",
-}
+HAVES = {"have", "has", "had", "haven't", "hasn't", "hadn't", "having", "'ve", "'s", "'d"}
+HAVES |= {"shoulda", "coulda", "woulda"}
 BES = {
     "am",
     "is",
@@ -174,9 +160,7 @@ class FrameErrors:
             why = explain.s_missing(wrong, low) if kind == "s_missing" else explain.s_added(low)
             g.plant(w, wrong, p.text, why)
         elif p.text in PAST_MODALS:
-            trigger = WISHES[self.before(f, i, set(WISHES), "")]
-            wrong = self.present(f, i, w)
-            g.plant(w, wrong, p.text, explain.after_wish(trigger, wrong, right))
+            self.wish_error(f, i, w)
         elif form.startswith("be-"):
             self.be_error(f, i, kind, w, low)
         elif kind == "progressive" and form in {"pres", "pres3"}:
@@ -249,9 +233,7 @@ class FrameErrors:
             bag = [v.past] * 7 + [v.s] * 8 + [v.ing] * (2 if trigger in NO_ING else 0)
             g.plant(w, g.rng.choice(bag), v.lemma, explain.after_let(trigger, v.lemma))
         elif form == "wish":
-            trigger = WISHES[self.before(f, i, set(WISHES), "")]
-            wrong = self.present(f, i, w)
-            g.plant(w, wrong, v.lemma, explain.after_wish(trigger, wrong, w.right))
+            self.wish_error(f, i, w)
         elif form == "had" or (form == "seq" and g.want == "past_sequence"):
             wrong = self.present(f, i, w)
             why = explain.past_sequence(self.known_past(f, i), wrong, w.right)
@@ -299,6 +281,14 @@ class FrameErrors:
             if not aux:
                 raise Retry
             self.copy(w, g.base(v, aux))
+
+    def wish_error(self, f: Frame, i: int, w: W) -> None:
+        """A present after *wish* and the like."""
+        said = self.before(f, i, set(WISHES), "")
+        if not said:
+            raise Retry
+        wrong = self.present(f, i, w)
+        self.g.plant(w, wrong, f.pieces[i].text, explain.after_wish(WISHES[said], wrong, w.right))
 
     def only_passive(self, f: Frame, i: int) -> bool:
         """Whether *be* and the base form at piece i can only be meant as a passive."""
