@@ -8,15 +8,17 @@ import re
 from collections import Counter
 from functools import cache
 from pathlib import Path
-from types import MappingProxyType
+from types import MappingProxyType, SimpleNamespace
 from typing import cast
 
 import pytest
 
-from data.build.corpus.dressing import Dresser
+from data.build.corpus.dressing import Dresser, without_apostrophes
+from data.build.corpus.forms import Retry, VerbForms
 from data.build.corpus.frame_errors import FrameErrors
 from data.build.corpus.frame_joins import joinable, tense
-from data.build.corpus.frame_parser import Frame, frames, parse
+from data.build.corpus.frame_parser import Frame, frames, parse, right_form
+from data.build.corpus.grammar import Grammar
 from data.build.corpus.inflect import add_ed, add_ing, add_s, doubles, irregular, irregular_table
 from data.build.corpus.lexicon import Lexicon
 from data.build.corpus.sentence import Example, Style, W, is_an, render
@@ -181,9 +183,10 @@ def test_irregular_table_is_sound() -> None:
     for base in table:
         v = irregular(base)
         for wrong in (*v.over, *v.doubled):
-            assert wrong not in {v.lemma, v.past, v.pp, v.s, v.ing}
+            assert wrong not in {v.lemma, v.past, v.s, v.ing}
+            assert wrong != v.pp or base == "show"  # "they shown it" is none of its two pasts
         if v.shaky:
-            assert not v.over
+            assert v.over == (("shown",) if base == "show" else ())
             assert not v.doubled
 
 
@@ -215,8 +218,7 @@ def test_doubled_forms(base: str, wrong: str) -> None:
 def test_a_standard_regular_variant_is_never_called_wrong(base: str) -> None:
     v = irregular(base)
     assert v.shaky
-    assert not v.over
-    assert not v.doubled
+    assert not {f"{base}ed", f"{base}d", v.past} & {*v.over, *v.doubled}
 
 
 @pytest.mark.parametrize(
@@ -304,6 +306,116 @@ def test_put_and_hurt_are_present_only_beside_another_present() -> None:
         f = parse(line)
         at = next(i for i, p in enumerate(f.pieces) if p.form)
         assert FrameErrors.in_present(f, at) is sure
+
+
+class Drawer:
+    """What errors in frames take from a grammar, whose lexicon needs a dictionary."""
+
+    held_pairs: frozenset[str] = frozenset()
+    only_held = False
+    plant = VerbForms.plant
+
+    def __init__(self, kind: str, seed: int) -> None:
+        verbs = {base: irregular(base) for base in irregular_table()}
+        self.rng = random.Random(seed)
+        self.lex = SimpleNamespace(
+            verbs=verbs, everyday=[SimpleNamespace(verb=verb) for verb in verbs.values()]
+        )
+        self.past_forms = frozenset(verb.past for verb in verbs.values())
+        self.want, self.err = kind, None
+
+    def chance(self, p: float) -> bool:
+        return self.rng.random() < p
+
+
+@pytest.mark.parametrize(
+    ("line", "kind", "wrong", "why"),
+    [
+        (
+            "She left without [say|ger] a word.",
+            "gerund",
+            {"say", "says", "said", "saing"},
+            "After 'without', use the -ing form 'saying'.",
+        ),
+        (
+            "I look forward to [hear|ger] from you.",
+            "gerund",
+            {"hear", "hears", "heard"},
+            "After 'forward to', use the -ing form 'hearing'.",
+        ),
+        (
+            "She let the boys who had lost [go|bare] home.",
+            "after_let",
+            {"goes", "went", "going"},
+            "After 'let', use the base form 'go'.",
+        ),
+        (
+            "We saw him [fall|bare].",
+            "after_let",
+            {"falls", "fell"},
+            "After 'saw', use the base form 'fall'.",
+        ),
+        (
+            "He sat down and [write|seq] a {letter|n}.",
+            "past_sequence",
+            {"write", "writes"},
+            "'Sat' is in the past, so '{}' becomes 'wrote'.",
+        ),
+        (
+            "The {bus|n} [have|had] left when I got there.",
+            "past_sequence",
+            {"have", "has"},
+            "'Got' is in the past, so '{}' becomes 'had'.",
+        ),
+        (
+            "I wish they [know|wish:knew] it.",
+            "past_sequence",
+            {"know"},
+            "After 'wish', the verb goes into the past: '{}' becomes 'knew'.",
+        ),
+        (
+            "If only you [can|wish] see it!",
+            "past_sequence",
+            {"can"},
+            "After 'if only', the verb goes into the past: '{}' becomes 'could'.",
+        ),
+    ],
+)
+def test_errors_that_another_word_gives_away(
+    line: str, kind: str, wrong: set[str], why: str
+) -> None:
+    frame = parse(line)
+    at = next(i for i, piece in enumerate(frame.pieces) if piece.form)
+    seen = set()
+    for seed in range(60):
+        drawer = Drawer(kind, seed)
+        word = W(right_form(frame.pieces[at], cast(Lexicon, drawer.lex)))
+        planted = FrameErrors(cast(Grammar, drawer)).error(frame, at, kind, word)
+        assert word.wrong is not None
+        assert planted.why == why.format(word.wrong)
+        seen.add(word.wrong)
+    assert seen == wrong
+
+
+def test_an_error_that_nothing_gives_away_is_not_planted() -> None:
+    for line, kind in (
+        ("He [swim|ger] a lot.", "gerund"),
+        ("He [go|bare] home.", "after_let"),
+        ("Tom [write|seq] a letter.", "past_sequence"),
+        ("They [know|wish] it.", "past_sequence"),
+    ):
+        drawer = Drawer(kind, 1)
+        with pytest.raises(Retry):
+            FrameErrors(cast(Grammar, drawer)).error(parse(line), 1, kind, W("x"))
+
+
+def test_contractions_without_apostrophes() -> None:
+    why = "After 'didn't', use the base form 'go'."
+    typed = without_apostrophes(Example("I’m sure we're late, he didn't went.", "…", why, "", ""))
+    assert typed.sentence == "im sure we're late, he didnt went."
+    assert typed.explanation == "After 'didnt', use the base form 'go'."
+    plain = Example("It's Tom's 'taken'.", "…", "…", "", "")
+    assert without_apostrophes(plain) is plain
 
 
 def test_the_generator_leaves_out_every_test_sentence() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 from . import explain
 from .forms import ALWAYS_OBJECT, NO_PROGRESSIVE, NT, PASSIVE_BARE, Retry, be_form
 from .frame_parser import BREAKS, PAST_MODALS, Frame, Piece, right_form
@@ -57,14 +59,10 @@ PLURAL = {"i", "you", "we", "they", "children", "people", "who"}
 DOERS = {"i", "you", "he", "she", "we", "they", "who", "everyone", "nobody", "people"}
 # How the same is typed without apostrophes.
 TYPED = {w.replace("'", ""): w for w in HAVES | BES | DOS | MODALS if w.endswith("n't")}
-TYPED |= {w: w[:-1] + "'m" for w in ("im",)} | {
-    w: w[:-2] + "'ve" for w in ("ive", "theyve", "youve", "weve")
-}
+TYPED |= {"im": "i'm", "ive": "i've", "youve": "you've", "weve": "we've", "theyve": "they've"}
 TYPED |= {"youre": "you're", "theyre": "they're", "hes": "he's", "shes": "she's", "thats": "that's"}
 FLIP = {"has": "have", "hasn't": "haven't", "does": "do", "doesn't": "don't"}
 FLIP |= {b: a for a, b in FLIP.items()}
-
-
 GERUND_VERBS = frozenset(words("gerund_verbs"))
 GERUND_WORDS = frozenset(words("gerund_words"))
 LET_VERBS = frozenset(words("let_verbs"))
@@ -81,7 +79,7 @@ class FrameErrors:
     def __init__(self, g: Grammar) -> None:
         self.g = g
         verbs = g.lex.verbs
-        self.forms = {
+        self.forms: dict[str, set[str]] = {
             lemma: {v.lemma, v.s, v.past, v.pp, v.ing}
             for lemma in GERUND_VERBS | LET_VERBS
             if (v := verbs.get(lemma))
@@ -113,7 +111,7 @@ class FrameErrors:
         """
         said = [self.printed(p) for p in f.pieces]
         begins = next((j for j in range(i, len(said)) if said[j] in BREAKS), len(said))
-        for j in (*range(i - 1, -1, -1), *range(begins, len(said))):
+        for j in chain(range(i - 1, -1, -1), range(begins, len(said))):
             if said[j] in self.pasts or f.pieces[j].form in {"past", "seq"}:
                 return said[j]
         raise Retry
