@@ -71,6 +71,7 @@ data: setup      ## make corpora and tutor again (about 15 hours of two cores; n
 	$(CORPUS) --train-examples 300000 --seed 1501 --out $(CACHE)/v15
 	$(CORPUS) --train-examples 400000 --seed 1601 --out $(CACHE)/v16
 	$(CORPUS) --train-examples 130000 --seed 1701 --out $(CACHE)/v17
+	$(CORPUS) --train-examples 290000 --seed 2001 --out $(CACHE)/v20
 	$(TRAIN) --recipe data/build/recipes/part1.json --run $(CACHE)/run
 	cp -r $(CACHE)/run/export $(CACHE)/first
 	$(TRAIN) --recipe data/build/recipes/part2.json --run $(CACHE)/run9
@@ -88,7 +89,9 @@ data: setup      ## make corpora and tutor again (about 15 hours of two cores; n
 	$(TRAIN) --recipe data/build/recipes/part8.json --run $(CACHE)/run17
 	$(AVERAGE) $(CACHE)/seventh $(CACHE)/run17/export 0.6 $(CACHE)/eighth
 	$(TRAIN) --recipe data/build/recipes/part9.json --run $(CACHE)/run18
-	$(AVERAGE) $(CACHE)/eighth $(CACHE)/run18/export 0.4 data/tutor
+	$(AVERAGE) $(CACHE)/eighth $(CACHE)/run18/export 0.4 $(CACHE)/ninth
+	$(TRAIN) --recipe data/build/recipes/part10.json --run $(CACHE)/run20
+	$(AVERAGE) $(CACHE)/ninth $(CACHE)/run20/export 0.7 data/tutor
 	$(BIN)/python data/build/make_golden.py
 	$(BIN)/python data/build/evaluate.py --kinds
 

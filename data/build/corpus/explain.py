@@ -121,6 +121,23 @@ def gerund(trigger: str, v: Verb) -> str:
     return f"After '{trigger}', use the -ing form '{v.ing}'."
 
 
+def gerund_subject(v: Verb) -> str:
+    """swim is fun."""
+    return f"As a subject, '{v.lemma}' takes the -ing form '{v.ing}'."
+
+
+def feeling(v: Verb, feels: bool) -> str:
+    """I am boring."""
+    who, what = ("Who feels it", "what causes it") if feels else ("What causes it", "who feels it")
+    mine, other = (v.pp, v.ing) if feels else (v.ing, v.pp)
+    return f"{who} is '{mine}', {what} is '{other}'."
+
+
+def have_not_of(modal: str) -> str:
+    """should of gone."""
+    return f"After '{modal}', it is the verb 'have', not 'of'."
+
+
 def after_let(trigger: str, base: str) -> str:
     """let me goes."""
     return f"After '{trigger}', use the base form '{base}'."

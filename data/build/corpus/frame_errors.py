@@ -66,6 +66,7 @@ FLIP |= {b: a for a, b in FLIP.items()}
 GERUND_VERBS = frozenset(words("gerund_verbs"))
 GERUND_WORDS = frozenset(words("gerund_words"))
 LET_VERBS = frozenset(words("let_verbs"))
+HAVE_VERBS = frozenset(("have", "get"))
 LET_FIRST = frozenset(("let", "make", "help"))
 LET_WORDS = frozenset(words("let_words"))
 NO_ING = frozenset(words("no_ing"))  # "saw him leaving" is right, "made him leaving" is not
@@ -81,7 +82,7 @@ class FrameErrors:
         verbs = g.lex.verbs
         self.forms: dict[str, set[str]] = {
             lemma: {v.lemma, v.s, v.past, v.pp, v.ing}
-            for lemma in GERUND_VERBS | LET_VERBS
+            for lemma in GERUND_VERBS | LET_VERBS | HAVE_VERBS
             if (v := verbs.get(lemma))
         }
         self.pasts = {e.verb.past for e in g.lex.everyday if e.verb.past != e.verb.lemma}
@@ -217,7 +218,19 @@ class FrameErrors:
             "them",
             "three",
         }
-        if form == "ger":
+        if form == "gsub":
+            g.plant(w, v.lemma, v.lemma, explain.gerund_subject(v))
+        elif form in {"edj", "ingj"}:
+            wrong = v.ing if form == "edj" else v.pp
+            g.plant(w, wrong, v.lemma, explain.feeling(v, feels=form == "edj"))
+        elif form == "of":
+            g.plant(w, "of", v.lemma, explain.have_not_of(self.before(f, i, MODALS, "should")))
+        elif form == "caus":
+            bag = [v.lemma] * 3 + [v.past, v.ing]
+            aux = self.trigger(f, i, HAVE_VERBS, frozenset())
+            why = explain.participle_have(aux, v)
+            g.plant(w, g.rng.choice([x for x in bag if x != v.pp]), v.lemma, why)
+        elif form == "ger":
             trigger = self.trigger(f, i, GERUND_VERBS, GERUND_WORDS)
             bag = (
                 [v.lemma] * 14 + [v.s, v.past] + list(v.ing_wrong) * (4 // max(1, len(v.ing_wrong)))
@@ -245,10 +258,14 @@ class FrameErrors:
         elif form in {"pp", "ppp", "ppt"}:
             passive = form != "pp"
             aux = self.before(f, i, BES if passive else HAVES, "")
-            got = aux in {"get", "gets", "got"}
-            if not aux or (got and form != "ppt" and v.lemma not in ALWAYS_OBJECT):
+            if not aux:
                 raise Retry
-            by = form == "ppt" or nxt == "by" or self.only_passive(f, i)
+            sure = form == "ppt" or nxt == "by"
+            if sure and g.wants("participle_passive") and g.chance(0.12):
+                why = explain.participle_passive(explain.aux_name(aux), v)
+                g.plant(w, v.ing, v.lemma, why)  # was designing by
+                return
+            by = sure or self.only_passive(f, i)
             self.copy(w, g.participle(v, aux, ["the"] if obj else [], passive, False, by))
         elif form == "ing":
             aux = self.before(f, i, BES, "")

@@ -30,6 +30,11 @@ KINDS = {
     "base-to": ("after_to",),
     "ing": ("progressive",),
     "ger": ("gerund",),  # without saying
+    "gsub": ("gerund",),  # swimming is fun
+    "edj": ("feeling",),  # I was bored
+    "ingj": ("feeling",),  # it was boring
+    "of": ("after_modal",),  # should have, not *should of*
+    "caus": ("participle_have",),  # I had it repaired
     "bare": ("after_let",),  # let me go
     "seq": ("past_sequence", "overregular_past", "misspelled_past", "doubled_past"),
     "had": ("past_sequence",),  # when I came, it had left
@@ -236,6 +241,9 @@ WEIGHT = {
     "bare": 3,
     "sequences": 3,
     "mixed": 8,
+    "feelings": 6,
+    "mixed_b": 8,
+    "gerunds_b": 6,
     "learner_b": 3,
 }
 
@@ -288,4 +296,8 @@ def right_form(p: Piece, lex: Lexicon) -> str:
         "ppt": v.pp,
         "ing": v.ing,
         "ger": v.ing,
+        "gsub": v.ing,
+        "ingj": v.ing,
+        "edj": v.pp,
+        "caus": v.pp,
     }.get(form, v.lemma)
