@@ -59,7 +59,7 @@ CACHE   := data/build/cache
 TRAIN   := $(BIN)/python data/build/train.py --precision float32 --threads 2
 AVERAGE := $(BIN)/python data/build/average.py
 
-data: setup      ## make corpora and tutor again (about 15 hours of two cores; needs the train extra)
+data: setup      ## make corpora and tutor again (about 16 hours of two cores; needs the train extra)
 	$(BIN)/python -m pip install --editable '.[train]'
 	for n in 1 2 3 4 5 6; do \
 	  $(CORPUS) --train-examples 600000 --seed 80$$n --out $(CACHE)/v8-$$n || exit 1; done
@@ -72,6 +72,7 @@ data: setup      ## make corpora and tutor again (about 15 hours of two cores; n
 	$(CORPUS) --train-examples 400000 --seed 1601 --out $(CACHE)/v16
 	$(CORPUS) --train-examples 130000 --seed 1701 --out $(CACHE)/v17
 	$(CORPUS) --train-examples 290000 --seed 2001 --out $(CACHE)/v20
+	$(CORPUS) --train-examples 150000 --seed 2101 --out $(CACHE)/v21
 	$(TRAIN) --recipe data/build/recipes/part1.json --run $(CACHE)/run
 	cp -r $(CACHE)/run/export $(CACHE)/first
 	$(TRAIN) --recipe data/build/recipes/part2.json --run $(CACHE)/run9
@@ -91,7 +92,10 @@ data: setup      ## make corpora and tutor again (about 15 hours of two cores; n
 	$(TRAIN) --recipe data/build/recipes/part9.json --run $(CACHE)/run18
 	$(AVERAGE) $(CACHE)/eighth $(CACHE)/run18/export 0.4 $(CACHE)/ninth
 	$(TRAIN) --recipe data/build/recipes/part10.json --run $(CACHE)/run20
-	$(AVERAGE) $(CACHE)/ninth $(CACHE)/run20/export 0.7 data/tutor
+	$(AVERAGE) $(CACHE)/ninth $(CACHE)/run20/export 0.7 $(CACHE)/tenth
+	$(TRAIN) --recipe data/build/recipes/part11.json --run $(CACHE)/run21
+	$(AVERAGE) $(CACHE)/tenth $(CACHE)/run21/export 0.5 $(CACHE)/eleventh
+	$(AVERAGE) $(CACHE)/ninth $(CACHE)/eleventh 0.85 data/tutor
 	$(BIN)/python data/build/make_golden.py
 	$(BIN)/python data/build/evaluate.py --kinds
 
