@@ -218,7 +218,8 @@ def test_doubled_forms(base: str, wrong: str) -> None:
 def test_a_standard_regular_variant_is_never_called_wrong(base: str) -> None:
     v = irregular(base)
     assert v.shaky
-    assert not {f"{base}ed", f"{base}d", v.past} & {*v.over, *v.doubled}
+    assert v.over == (("shown",) if base == "show" else ())
+    assert not v.doubled
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def without_apostrophes(ex: Example) -> Example:
     """dont, im, theyve: contractions as people type them who are in a hurry. The explanation, too,
     names what stands there.
     """
-    if not re.search(SHORT, ex.sentence):
+    if not SHORT.search(ex.sentence):
         return ex
     new = replace(
         ex,
@@ -79,7 +79,7 @@ def without_apostrophes(ex: Example) -> Example:
         corrected=SHORT.sub(r"\1\2", ex.corrected),
         explanation=SHORT.sub(r"\1\2", ex.explanation),
     )
-    if new.sentence[0] == "I" and new.sentence[:2] in {"Im", "Iv"}:
+    if new.sentence[:2] in {"Im", "Iv"}:
         return replace(new, sentence="i" + new.sentence[1:], corrected="i" + new.corrected[1:])
     return new
 

@@ -86,9 +86,9 @@ def be_agreement(subj: NP, wrong: str, right: str) -> str:
     return f"{who} takes '{right}', not '{wrong}'."
 
 
-def after_did(aux: str, v: Verb) -> str:
-    """did he went."""
-    return f"After '{aux}', use the base form '{v.lemma}'."
+def after_did(word: str, v: Verb) -> str:
+    """did he went, let him goes."""
+    return f"After '{word}', use the base form '{v.lemma}'."
 
 
 def after_modal(modal: str, base: str) -> str:
@@ -136,11 +136,6 @@ def feeling(v: Verb, feels: bool) -> str:
 def have_not_of(modal: str) -> str:
     """should of gone."""
     return f"After '{modal}', it is the verb 'have', not 'of'."
-
-
-def after_let(trigger: str, base: str) -> str:
-    """let me goes."""
-    return f"After '{trigger}', use the base form '{base}'."
 
 
 def past_sequence(known: str, wrong: str, right: str) -> str:

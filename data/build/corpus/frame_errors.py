@@ -242,7 +242,7 @@ class FrameErrors:
             except Retry:
                 trigger = self.trigger(f, i, LET_VERBS, LET_WORDS)
             bag = [v.past] * 7 + [v.s] * 8 + [v.ing] * (2 if trigger in NO_ING else 0)
-            g.plant(w, g.rng.choice(bag), v.lemma, explain.after_let(trigger, v.lemma))
+            g.plant(w, g.rng.choice(bag), v.lemma, explain.after_did(trigger, v))
         elif form == "wish":
             self.wish_error(f, i, w)
         elif form == "had" or (form == "seq" and g.want == "past_sequence"):
