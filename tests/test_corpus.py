@@ -380,6 +380,32 @@ class Drawer:
             {"can"},
             "After 'if only', the verb goes into the past: '{}' becomes 'could'.",
         ),
+        (
+            "The poem, [write|red] in one night, made him famous.",
+            "participle_passive",
+            {"write", "wrote"},
+            "Without a form of 'be', a passive is the past participle alone: "
+            "the principal parts of 'write' are 'write', 'wrote', 'written'.",
+        ),
+        (
+            "I was [bear|born] in {Lima|place}.",
+            "doubled_past",
+            {"borned"},
+            "'Born' is already the past participle, so it takes no -ed.",
+        ),
+        (
+            "You should [have|of] told me.",
+            "after_modal",
+            {"of"},
+            "After 'should', it is the verb 'have', not 'of'.",
+        ),
+        (
+            "I had my {car|n} [steal|caus] last week.",
+            "participle_have",
+            {"steal", "stole", "stealing"},
+            "After 'had', use the past participle: "
+            "the principal parts of 'steal' are 'steal', 'stole', 'stolen'.",
+        ),
     ],
 )
 def test_errors_that_another_word_gives_away(
@@ -404,6 +430,7 @@ def test_an_error_that_nothing_gives_away_is_not_planted() -> None:
         ("He [go|bare] home.", "after_let"),
         ("Tom [write|seq] a letter.", "past_sequence"),
         ("They [know|wish] it.", "past_sequence"),
+        ("Anything [put|red] there is lost.", "participle_passive"),
     ):
         drawer = Drawer(kind, 1)
         with pytest.raises(Retry):

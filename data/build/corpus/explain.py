@@ -65,6 +65,16 @@ def participle_passive(aux: str, v: Verb) -> str:
     return f"A passive needs the past participle after '{aux}': {parts(v)}"
 
 
+def participle_alone(v: Verb) -> str:
+    """a letter write by my aunt."""
+    return f"Without a form of 'be', a passive is the past participle alone: {parts(v)}"
+
+
+def born() -> str:
+    """was borned."""
+    return "'Born' is already the past participle, so it takes no -ed."
+
+
 def s_missing(wrong: str, right: str) -> str:
     """she go."""
     return f"With a third-person singular subject, '{wrong}' becomes '{right}'."

@@ -197,7 +197,7 @@ class VerbForms(Subjects):
                 v.past
             }:
                 raise Retry
-            wrong = self.rng.choice(v.s_wrong) if v.s_wrong and self.chance(0.12) else v.lemma
+            wrong = self.rng.choice(v.s_wrong) if v.s_wrong and self.chance(0.2) else v.lemma
             self.plant(w, wrong, v.lemma, explain.s_missing(wrong, v.s))
         elif self.wants("s_added") and not subj.third:
             self.plant(w, v.s, v.lemma, explain.s_added(v.lemma))
@@ -250,6 +250,10 @@ class VerbForms(Subjects):
             )
             if solid and not short and v.lemma not in {v.pp, v.past} and not v.adjlike:
                 bag += [v.lemma] * 2
+                if not passive:
+                    bag.append(v.ing)  # he has giving me a book
+            if passive and v.past == v.pp:
+                bag += v.doubled[:1]  # was builted
             if not bag:
                 raise Retry
             text = explain.participle_passive if passive else explain.participle_have

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import chain
+from typing import ClassVar
 
 from . import explain
 from .forms import ALWAYS_OBJECT, NO_PROGRESSIVE, NT, PASSIVE_BARE, Retry, be_form
@@ -55,6 +57,8 @@ MODALS = {
     "'ll",
     "'d",
 }
+OBJECTS = frozenset(words("object_words"))  # begin an object
+ACTORS = frozenset(("I", "He", "She", "We", "They"))
 PLURAL = {"i", "you", "we", "they", "children", "people", "who"}
 DOERS = {"i", "you", "he", "she", "we", "they", "who", "everyone", "nobody", "people"}
 # How the same is typed without apostrophes.
@@ -195,107 +199,168 @@ class FrameErrors:
         return g.err
 
     def verb_error(self, f: Frame, i: int, form: str, w: W, v: Verb) -> None:
-        """An error on a full verb."""
-        g = self.g
-        subj = NP(["he"]) if form == "pres3" else NP(["they"], "p")
-        nxt = f.pieces[i + 1].text.lower() if i + 1 < len(f.pieces) else ""
-        obj = nxt in {
-            "a",
-            "an",
-            "the",
-            "my",
-            "his",
-            "her",
-            "our",
-            "their",
-            "your",
-            "some",
-            "two",
-            "it",
-            "him",
-            "me",
-            "us",
-            "them",
-            "three",
-        }
-        if form == "gsub":
-            g.plant(w, v.lemma, v.lemma, explain.gerund_subject(v))
-        elif form in {"edj", "ingj"}:
-            wrong = v.ing if form == "edj" else v.pp
-            g.plant(w, wrong, v.lemma, explain.feeling(v, feels=form == "edj"))
-        elif form == "of":
-            g.plant(w, "of", v.lemma, explain.have_not_of(self.before(f, i, MODALS, "should")))
-        elif form == "caus":
-            bag = [v.lemma] * 3 + [v.past, v.ing]
-            aux = self.trigger(f, i, HAVE_VERBS, frozenset())
-            why = explain.participle_have(aux, v)
-            g.plant(w, g.rng.choice([x for x in bag if x != v.pp]), v.lemma, why)
-        elif form == "ger":
-            trigger = self.trigger(f, i, GERUND_VERBS, GERUND_WORDS)
-            bag = (
-                [v.lemma] * 14 + [v.s, v.past] + list(v.ing_wrong) * (4 // max(1, len(v.ing_wrong)))
-            )
-            g.plant(w, g.rng.choice(bag), v.lemma, explain.gerund(trigger, v))
-        elif form == "bare":
-            try:
-                trigger = self.trigger(f, i, LET_FIRST, frozenset())
-            except Retry:
-                trigger = self.trigger(f, i, LET_VERBS, LET_WORDS)
-            bag = [v.past] * 7 + [v.s] * 8 + [v.ing] * (2 if trigger in NO_ING else 0)
-            g.plant(w, g.rng.choice(bag), v.lemma, explain.after_did(trigger, v))
-        elif form == "wish":
-            self.wish_error(f, i, w)
-        elif form == "had" or (form == "seq" and g.want == "past_sequence"):
-            wrong = self.present(f, i, w)
-            why = explain.past_sequence(self.known_past(f, i), wrong, w.right)
-            g.plant(w, wrong, v.lemma, why)
-        elif form in {"pres3", "pres"}:
-            g.clear_present = self.in_present(f, i)
-            self.copy(w, g.simple(subj, v, False))
-        elif form in {"past", "seq"}:
-            g.marker = f.marker
-            self.copy(w, g.simple(NP(["he"]) if g.chance(0.4) else NP(["they"], "p"), v, True))
-        elif form in {"pp", "ppp", "ppt"}:
-            passive = form != "pp"
-            aux = self.before(f, i, BES if passive else HAVES, "")
-            if not aux:
+        """An error on a full verb, by the form that its mark names."""
+        if form == "seq":
+            form = "had" if self.g.want == "past_sequence" else "past"
+        self.PLANTERS[form](self, f, i, w, v)
+
+    def gerund_subject(self, f: Frame, i: int, w: W, v: Verb) -> None:
+        """Swim is fun."""
+        self.g.plant(w, v.lemma, v.lemma, explain.gerund_subject(v))
+
+    def feeling(self, f: Frame, i: int, w: W, v: Verb) -> None:
+        """I am boring; the film was bored."""
+        feels = f.pieces[i].form == "edj"
+        self.g.plant(w, v.ing if feels else v.pp, v.lemma, explain.feeling(v, feels))
+
+    def have_not_of(self, f: Frame, i: int, w: W, v: Verb) -> None:
+        """Should of gone."""
+        why = explain.have_not_of(self.before(f, i, MODALS, "should"))
+        self.g.plant(w, "of", v.lemma, why)
+
+    def causative(self, f: Frame, i: int, w: W, v: Verb) -> None:
+        """I had my car repair."""
+        bag = [x for x in [v.lemma] * 3 + [v.past, v.ing] if x != v.pp]
+        aux = self.trigger(f, i, HAVE_VERBS, frozenset())
+        self.g.plant(w, self.g.rng.choice(bag), v.lemma, explain.participle_have(aux, v))
+
+    def reduced(self, f: Frame, i: int, w: W, v: Verb) -> None:
+        """A letter write by my aunt."""
+        if v.lemma == v.pp:
+            raise Retry
+        bag = [x for x in [v.lemma] * 4 + [v.past] if x != v.pp]
+        self.g.plant(w, self.g.rng.choice(bag), v.lemma, explain.participle_alone(v))
+
+    def borned(self, f: Frame, i: int, w: W, v: Verb) -> None:
+        """I was borned."""
+        self.g.plant(w, "borned", v.lemma, explain.born())
+
+    def gerund(self, f: Frame, i: int, w: W, v: Verb) -> None:
+        """Without say."""
+        trigger = self.trigger(f, i, GERUND_VERBS, GERUND_WORDS)
+        misspelled = list(v.ing_wrong) * (4 // max(1, len(v.ing_wrong)))
+        bag = [v.lemma] * 14 + [v.s, v.past] + misspelled
+        self.g.plant(w, self.g.rng.choice(bag), v.lemma, explain.gerund(trigger, v))
+
+    def bare(self, f: Frame, i: int, w: W, v: Verb) -> None:
+        """Let him goes."""
+        try:
+            trigger = self.trigger(f, i, LET_FIRST, frozenset())
+        except Retry:
+            trigger = self.trigger(f, i, LET_VERBS, LET_WORDS)
+        bag = [v.past] * 7 + [v.s] * 8 + [v.ing] * (2 if trigger in NO_ING else 0)
+        self.g.plant(w, self.g.rng.choice(bag), v.lemma, explain.after_did(trigger, v))
+
+    def wish(self, f: Frame, i: int, w: W, v: Verb) -> None:
+        """I wish I know."""
+        self.wish_error(f, i, w)
+
+    def sequence(self, f: Frame, i: int, w: W, v: Verb) -> None:
+        """He sat down and open a book."""
+        wrong = self.present(f, i, w)
+        why = explain.past_sequence(self.known_past(f, i), wrong, w.right)
+        self.g.plant(w, wrong, v.lemma, why)
+
+    def simple_present(self, f: Frame, i: int, w: W, v: Verb) -> None:
+        """She go; they goes."""
+        subj = NP(["he"]) if f.pieces[i].form.startswith("pres3") else NP(["they"], "p")
+        self.g.clear_present = self.in_present(f, i)
+        w.wrong = self.g.simple(subj, v, False).wrong
+
+    def simple_past(self, f: Frame, i: int, w: W, v: Verb) -> None:
+        """They goed; yesterday she go."""
+        self.g.marker = f.marker
+        subj = NP(["he"]) if self.g.chance(0.4) else NP(["they"], "p")
+        w.wrong = self.g.simple(subj, v, True).wrong
+
+    def perfect(self, f: Frame, i: int, w: W, v: Verb) -> None:
+        """Has went."""
+        aux = self.before(f, i, HAVES, "")
+        if not aux:
+            raise Retry
+        comp = ["the"] if self.has_object(f, i) else []
+        w.wrong = self.g.participle(v, aux, comp, passive=False, adv=False, by=False).wrong
+
+    def passive(self, f: Frame, i: int, w: W, v: Verb) -> None:
+        """Was broke; was designing by."""
+        aux = self.before(f, i, BES, "")
+        if not aux:
+            raise Retry
+        sure = f.pieces[i].form.startswith("ppt") or self.next_word(f, i) == "by"
+        if sure and self.g.wants("participle_passive") and self.g.chance(0.12):
+            why = explain.participle_passive(explain.aux_name(aux), v)
+            self.g.plant(w, v.ing, v.lemma, why)
+            return
+        comp = ["the"] if self.has_object(f, i) else []
+        by = sure or self.only_passive(f, i)
+        w.wrong = self.g.participle(v, aux, comp, passive=True, adv=False, by=by).wrong
+
+    def progressive(self, f: Frame, i: int, w: W, v: Verb) -> None:
+        """Is work."""
+        aux = self.before(f, i, BES, "")
+        if not aux or aux in {"get", "gets", "got"}:
+            raise Retry
+        if v.lemma in NO_PROGRESSIVE:
+            if not v.ing_wrong:
                 raise Retry
-            sure = form == "ppt" or nxt == "by"
-            if sure and g.wants("participle_passive") and g.chance(0.12):
-                why = explain.participle_passive(explain.aux_name(aux), v)
-                g.plant(w, v.ing, v.lemma, why)  # was designing by
-                return
-            by = sure or self.only_passive(f, i)
-            self.copy(w, g.participle(v, aux, ["the"] if obj else [], passive, False, by))
-        elif form == "ing":
-            aux = self.before(f, i, BES, "")
-            if not aux or aux in {"get", "gets", "got"}:
-                raise Retry
-            if v.lemma in NO_PROGRESSIVE:
-                if not v.ing_wrong:
-                    raise Retry
-                wrong = g.rng.choice(v.ing_wrong)  # forgeting; "is forget" may want *forgotten*
-                g.plant(w, wrong, v.lemma, explain.progressive(explain.aux_name(aux), v))
-                return
-            self.copy(
-                w,
-                g.ing(
-                    v,
-                    aux,
-                    ["the", "TO"] if obj else ["TO"],
-                    NP([], pron="he")
-                    if f.pieces[0].text in {"I", "He", "She", "We", "They"}
-                    else NP([]),
-                ),
-            )
-        else:
-            among = {"base-did": DOS, "base-modal": MODALS}.get(form, set())
-            aux = "to" if form == "base-to" else self.before(f, i, among, "")
-            if aux == "'d":
-                raise Retry
-            if not aux:
-                raise Retry
-            self.copy(w, g.base(v, aux))
+            wrong = self.g.rng.choice(v.ing_wrong)  # forgeting; "is forget" may want *forgotten*
+            self.g.plant(w, wrong, v.lemma, explain.progressive(explain.aux_name(aux), v))
+            return
+        comp = ["the", "TO"] if self.has_object(f, i) else ["TO"]
+        subj = NP([], pron="he") if f.pieces[0].text in ACTORS else NP([])
+        w.wrong = self.g.ing(v, aux, comp, subj).wrong
+
+    def after_did(self, f: Frame, i: int, w: W, v: Verb) -> None:
+        """Did he went."""
+        self.base(w, v, self.before(f, i, DOS, ""))
+
+    def after_modal(self, f: Frame, i: int, w: W, v: Verb) -> None:
+        """Can sings."""
+        self.base(w, v, self.before(f, i, MODALS, ""))
+
+    def after_to(self, f: Frame, i: int, w: W, v: Verb) -> None:
+        """Wants to went."""
+        self.base(w, v, "to")
+
+    def base(self, w: W, v: Verb, aux: str) -> None:
+        """A wrong form instead of the base form after `aux`; 'd may be *had*."""
+        if aux in {"", "'d"}:
+            raise Retry
+        w.wrong = self.g.base(v, aux).wrong
+
+    #: What plants an error on a mark of each form.
+    PLANTERS: ClassVar[dict[str, Callable[[FrameErrors, Frame, int, W, Verb], None]]] = {
+        "gsub": gerund_subject,
+        "edj": feeling,
+        "ingj": feeling,
+        "of": have_not_of,
+        "caus": causative,
+        "red": reduced,
+        "born": borned,
+        "ger": gerund,
+        "bare": bare,
+        "wish": wish,
+        "had": sequence,
+        "pres3": simple_present,
+        "pres": simple_present,
+        "past": simple_past,
+        "pp": perfect,
+        "ppp": passive,
+        "ppt": passive,
+        "ing": progressive,
+        "base-did": after_did,
+        "base-modal": after_modal,
+        "base-to": after_to,
+    }
+
+    @staticmethod
+    def next_word(f: Frame, i: int) -> str:
+        """The word after piece i, in small letters."""
+        return f.pieces[i + 1].text.lower() if i + 1 < len(f.pieces) else ""
+
+    def has_object(self, f: Frame, i: int) -> bool:
+        """Whether the word after piece i begins an object."""
+        return self.next_word(f, i) in OBJECTS
 
     def wish_error(self, f: Frame, i: int, w: W) -> None:
         """A present after *wish* and the like."""
@@ -325,10 +390,6 @@ class FrameErrors:
             q.text.lower() in {"when", "if", "whenever", "because", "before", "everything"}
             for q in f.pieces
         )
-
-    def copy(self, w: W, made: W) -> None:
-        """Take over the wrong form that the verb-group rules chose."""
-        w.wrong = made.wrong
 
     def be_error(self, f: Frame, i: int, kind: str, w: W, low: str) -> None:
         """An agreement or tense error on *be*."""

@@ -35,6 +35,8 @@ KINDS = {
     "ingj": ("feeling",),  # it was boring
     "of": ("after_modal",),  # should have, not *should of*
     "caus": ("participle_have",),  # I had it repaired
+    "red": ("participle_passive",),  # the letter written by my aunt
+    "born": ("doubled_past",),  # I was born, not *borned*
     "bare": ("after_let",),  # let me go
     "seq": ("past_sequence", "overregular_past", "misspelled_past", "doubled_past"),
     "had": ("past_sequence",),  # when I came, it had left
@@ -244,6 +246,13 @@ WEIGHT = {
     "feelings": 6,
     "mixed_b": 8,
     "gerunds_b": 6,
+    "gerunds_c": 6,
+    "participles": 7,
+    "agreement_b": 6,
+    "sequences_b": 5,
+    "registers": 5,
+    "chat": 4,
+    "lookalikes": 6,
     "learner_b": 3,
 }
 
@@ -300,4 +309,6 @@ def right_form(p: Piece, lex: Lexicon) -> str:
         "ingj": v.ing,
         "edj": v.pp,
         "caus": v.pp,
+        "red": v.pp,
+        "born": "born",
     }.get(form, v.lemma)

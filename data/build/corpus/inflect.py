@@ -155,7 +155,9 @@ def _wrong_ing(w: str, ing: str) -> list[str]:
         if re.search(r"[^aeiou][aeiou][tmvkn]e$", w):
             out.append(w[:-1] + w[-2] + "ing")
     elif w.endswith("ie"):
-        out += [w[:-1] + "ing", w + "ing"]
+        out += ["laying"] if w == "lie" else [w[:-1] + "ing", w + "ing"]
+    elif w.endswith("c"):
+        out.append(w + "ing")  # panicing
     elif w.endswith("y"):
         out.append(w[:-1] + "ing")
     return [x for x in out if x != ing]
