@@ -192,7 +192,7 @@ def completions_router(settings: Settings, extra_problems: Iterable[Problem] = (
         summary="Continue a prompt, as OpenAI's API does",
         responses={
             **problems.responses([INTERNAL, *extra_problems]),
-            **{status: _openai_error(status) for status in (400, 404, 503, 504)},
+            **{status: _openai_error(status) for status in (400, 404, 500, 503, 504)},
             # Named so that FastAPI does not add a 422 of its own, which is never answered here.
             "4XX": {"model": ErrorResponse, "description": "Another fault of the request"},
         },

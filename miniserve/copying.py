@@ -27,7 +27,7 @@ _MOST_PAIRS = 20_000
 
 # The vowel signs of Hindi, say, are no letters to Python; they are in the ranges named here.
 _LETTERS = r"(?:[^\W_]|[\u0300-\u1aff\ua800-\uabff])+"
-_ADDRESS = re.compile(r"\S*(?:@|://|\bwww\.)\S*[\w/]")
+_ADDRESS = re.compile(r"(?<!\S)\S*(?:@|://|\bwww\.)\S*[\w/]")  # tried once a word
 _PIECE = re.compile(rf"{_ADDRESS.pattern}|(?<=\w)['’]{_LETTERS}|{_LETTERS}|\s+|[^\w\s]|_")
 _QUOTED = re.compile(r"(?<!\w)'(.+?)'(?!\w)")
 _MAY_GO = {

@@ -129,10 +129,10 @@ class EngineProcess(BatchingClient):
                 finally:
                     watch.cancel()
                     how = await _to_the_end(self._child.close())
-                if not self._loaded.done():
-                    return
                 if self._error is None:
                     self._set_state(EngineState.FAILED, f"The engine's process {how}.")
+                if not self._loaded.done():
+                    return
                 logger.error("%s It is started again in %.1f s", self._reason, self._pause_s)
                 await asyncio.sleep(self._pause_s)
                 self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)

@@ -2,7 +2,7 @@
 
 uvicorn waits for ever for the rest of a request line or of the headers, and keeps as much of them
 as comes. Here a head that does not end in time is answered with 408, one that is too long with 431
-(RFC 6585; the trailers of a chunked body count as well), one that is no HTTP/1.1 with 400. A
+(RFC 6585; the trailers of a chunked body count as well), one that is no HTTP/1 with 400. A
 connection on which no request is under way is closed when no head has begun for as long as it may
 be idle, and one whose client does not read its answers is cut off. Of requests sent before the
 answers to earlier ones, a few are taken in; the others stay unread. A refusal never takes the place

@@ -237,7 +237,8 @@ class RemoteClient(EngineClient):
 def _completion(response: httpx.Response, elapsed_s: float) -> Completion:
     """Read a completion. Raises `PromptTooLong`, or anything else if it is none."""
     status = response.status_code
-    if status == 400 and "context" in response.text:
+    # TGI says 422 and "`inputs` tokens + `max_new_tokens` must be <= …".
+    if status in (400, 413, 422) and ("context" in response.text or "must be <=" in response.text):
         raise PromptTooLong("The engine says that the prompt does not fit into its context.")
     if status != 200:
         raise ValueError(f"status {status}")

@@ -124,7 +124,7 @@ class DrainingServer(uvicorn.Server):
             name, count = signal.Signals(sig).name, self._lifecycle.num_in_flight
             logger.info("%s: draining, with %d requests in flight", name, count)
         else:
-            self.force_exit = self.should_exit
+            self.force_exit = self.exit_code != 0
             self.should_exit = True
             self.exit_code = 128 + sig
 
@@ -163,6 +163,9 @@ def run(app: FastAPI, settings: Settings, listener: socket.socket) -> int:
     logging.basicConfig(
         level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s"
     )
+    # They would write each request to a remote engine, and the password in its address.
+    for library in ("httpx", "httpcore"):
+        logging.getLogger(library).setLevel(logging.WARNING)
     logging.raiseExceptions = False  # a full disk under the log is no reason to write about it
     raise_file_limit()
     rest_garbage_collector()

@@ -310,7 +310,7 @@ async def test_a_failed_load_is_raised_and_leaves_no_process() -> None:
     [
         (lambda: None, Exception, "pickle"),
         (raise_unpicklable, RuntimeError, "Unpicklable: this and that"),
-        (exit_at_once, EngineUnavailable, "has died"),
+        (exit_at_once, EngineUnavailable, "ended with code 3"),
     ],
 )
 async def test_a_process_that_cannot_be_had_is_an_error_of_start(

@@ -118,6 +118,10 @@ async def test_one_too_many_is_refused_without_asking(
         (httpx.Response(503), QueueFull),
         (httpx.Response(500), EngineUnavailable),
         (httpx.Response(400, text="maximum context length is 256 tokens"), PromptTooLong),
+        (
+            httpx.Response(422, text="`inputs` tokens + `max_new_tokens` must be <= 9"),
+            PromptTooLong,
+        ),
         (httpx.Response(404, json={"error": {"message": "no such model"}}), StepFailed),
         (httpx.Response(200, text="<html>"), StepFailed),
         (httpx.Response(200, json={"choices": []}), StepFailed),

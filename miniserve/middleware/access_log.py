@@ -41,7 +41,10 @@ class AccessLog:
         except asyncio.CancelledError:  # the server ends, and waits for this request no longer
             if watched.status is not None:
                 raise
-            await UNAVAILABLE.response("The server is shutting down.")(scope, receive, watched)
+            ended = UNAVAILABLE.response(
+                "The server is shutting down.", headers={"Retry-After": "1"}
+            )
+            await ended(scope, receive, watched)
         except Exception:
             request_id = scope.get("state", {}).get("request_id")
             error_logger.exception("request %s failed", request_id)

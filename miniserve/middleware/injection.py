@@ -1,6 +1,7 @@
 """Sentences that are no sentences: tokens of a prompt format, endless repetition.
 
-What is no printable line of text is refused by `tutor.check_sentence`, on every route.
+What is no printable line of text is refused by `tutor.check_sentence`, on every route that takes a
+sentence; a prompt for `/v1/completions` may be any text.
 
 This is hygiene, not security. It keeps obvious rubbish away from the model and says why; it does
 not make a model safe against words that it should not follow. The tutor's safety is that its model

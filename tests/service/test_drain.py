@@ -121,7 +121,9 @@ def test_an_upload_that_the_end_cuts_off_is_told_so() -> None:
         eventually(lambda: server.running() == 1, "the request has begun")
         server.signal()
         assert server.exit_code() == 0
-        assert connection.recv(1000).startswith(b"HTTP/1.1 503 ")
+        answer = connection.recv(1000)
+        assert answer.startswith(b"HTTP/1.1 503 ")
+        assert b"\r\nretry-after: 1\r\n" in answer.lower()
         assert "Traceback" not in server.stderr
 
 

@@ -143,6 +143,33 @@ def feeling(v: Verb, feels: bool) -> str:
     return f"{who} is '{mine}', {what} is '{other}'."
 
 
+def perfect_past(marker: str, wrong: str, right: str) -> str:
+    """I have seen it two days ago."""
+    m = marker[0].upper() + marker[1:]
+    return f"'{m}' names a time that is over, so '{wrong}' becomes '{right}'."
+
+
+def state(lemma: str, wrong: str, right: str) -> str:
+    """I am knowing."""
+    what = lemma.capitalize()
+    return f"'{what}' is a state here and takes no progressive: '{wrong}' becomes '{right}'."
+
+
+def time_clause(trigger: str, wrong: str, right: str) -> str:
+    """when I will arrive."""
+    return f"After '{trigger}', the present stands for the future: '{wrong}' becomes '{right}'."
+
+
+def since_perfect(wrong: str, right: str) -> str:
+    """I live here since 2010."""
+    return f"What lasts until now is in the present perfect: '{wrong}' becomes '{right}'."
+
+
+def no_passive(lemma: str, wrong: str, right: str) -> str:
+    """it was happened."""
+    return f"'{lemma.capitalize()}' has no passive: '{wrong}' becomes '{right}'."
+
+
 def have_not_of(modal: str) -> str:
     """should of gone."""
     return f"After '{modal}', it is the verb 'have', not 'of'."

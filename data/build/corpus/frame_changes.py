@@ -227,6 +227,8 @@ class FrameChanges(FrameErrors):
                 "ger",
                 "bare",
                 "seq",
+                "cond",
+                "cond3",
             }
             if plain and p.text not in KEEP_VERBS | GERUND_VERBS | LET_VERBS and g.chance(0.7):
                 e = g.entry(

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from . import explain
 from .forms import ALWAYS_OBJECT, NO_PROGRESSIVE, NT, PASSIVE_BARE, Retry, be_form
-from .frame_parser import BREAKS, PAST_MODALS, Frame, Piece, right_form
+from .frame_parser import BREAKS, NO_PASSIVE, PAST_MODALS, Frame, Piece, right_form, subject_number
 from .grammar import Grammar
 from .inflect import Verb
 from .sentence import NP, Err, W
@@ -71,6 +71,8 @@ GERUND_VERBS = frozenset(words("gerund_verbs"))
 GERUND_WORDS = frozenset(words("gerund_words"))
 LET_VERBS = frozenset(words("let_verbs"))
 HAVE_VERBS = frozenset(("have", "get"))
+TIME_WORDS = frozenset(words("time_words"))
+SHORTENED = {"have": "'ve", "has": "'s", "am": "'m", "is": "'s", "are": "'re", "will": "'ll"}
 LET_FIRST = frozenset(("let", "make", "help"))
 LET_WORDS = frozenset(words("let_words"))
 NO_ING = frozenset(words("no_ing"))  # "saw him leaving" is right, "made him leaving" is not
@@ -89,6 +91,9 @@ class FrameErrors:
             for lemma in GERUND_VERBS | LET_VERBS | HAVE_VERBS
             if (v := verbs.get(lemma))
         }
+        self.never_to = frozenset().union(
+            *(self.forms.get(lemma, ()) for lemma in words("never_to"))
+        )
         self.pasts = {e.verb.past for e in g.lex.everyday if e.verb.past != e.verb.lemma}
         self.pasts |= {"was", "were", "did", "didn't", "wasn't", "weren't", "couldn't"}
 
@@ -166,6 +171,16 @@ class FrameErrors:
             self.wish_error(f, i, w)
         elif form.startswith("be-"):
             self.be_error(f, i, kind, w, low)
+        elif form in {"since", "since3"}:
+            self.since(f, i, w)
+        elif kind == "time_clause":
+            self.will_clause(f, i, w)
+        elif kind == "perfect_past":
+            self.perfect_past(f, i, w)
+        elif kind == "participle_passive" and form == "past":
+            self.no_passive(f, i, w)
+        elif kind == "progressive" and form in {"state", "state3"}:
+            self.state(f, i, w)
         elif kind == "progressive" and form in {"pres", "pres3"}:
             subj = NP([], "s" if form == "pres3" else "p", pron=f.pieces[i - 1].text)
             be = be_form(subj, past=False)
@@ -240,6 +255,9 @@ class FrameErrors:
         trigger = self.trigger(f, i, GERUND_VERBS, GERUND_WORDS)
         misspelled = list(v.ing_wrong) * (4 // max(1, len(v.ing_wrong)))
         bag = [v.lemma] * 14 + [v.s, v.past] + misspelled
+        before = self.printed(f.pieces[i - 1])
+        if before in self.never_to:
+            bag += [f"to {v.lemma}"] * 7  # finished to paint
         self.g.plant(w, self.g.rng.choice(bag), v.lemma, explain.gerund(trigger, v))
 
     def bare(self, f: Frame, i: int, w: W, v: Verb) -> None:
@@ -248,7 +266,9 @@ class FrameErrors:
             trigger = self.trigger(f, i, LET_FIRST, frozenset())
         except Retry:
             trigger = self.trigger(f, i, LET_VERBS, LET_WORDS)
-        bag = [v.past] * 7 + [v.s] * 8 + [v.ing] * (2 if trigger in NO_ING else 0)
+        bag = [v.past] * 7 + [v.s] * 8
+        if trigger in NO_ING:
+            bag += [v.ing] * 2 + [f"to {v.lemma}"] * 6  # made us to wait
         self.g.plant(w, self.g.rng.choice(bag), v.lemma, explain.after_did(trigger, v))
 
     def wish(self, f: Frame, i: int, w: W, v: Verb) -> None:
@@ -263,7 +283,8 @@ class FrameErrors:
 
     def simple_present(self, f: Frame, i: int, w: W, v: Verb) -> None:
         """She go; they goes."""
-        subj = NP(["he"]) if f.pieces[i].form.startswith("pres3") else NP(["they"], "p")
+        third = f.pieces[i].form.partition(":")[0].endswith("3")
+        subj = NP(["he"]) if third else NP(["they"], "p")
         self.g.clear_present = self.in_present(f, i)
         w.wrong = self.g.simple(subj, v, False).wrong
 
@@ -343,6 +364,10 @@ class FrameErrors:
         "had": sequence,
         "pres3": simple_present,
         "pres": simple_present,
+        "state3": simple_present,
+        "state": simple_present,
+        "cond3": simple_present,
+        "cond": simple_present,
         "past": simple_past,
         "pp": perfect,
         "ppp": passive,
@@ -361,6 +386,74 @@ class FrameErrors:
     def has_object(self, f: Frame, i: int) -> bool:
         """Whether the word after piece i begins an object."""
         return self.next_word(f, i) in OBJECTS
+
+    def plant_two(
+        self, f: Frame, i: int, w: W, first: str, second: str, why: Callable[[str], str]
+    ) -> None:
+        """Plant the words 'first second'; after a pronoun now and then with *first* contracted.
+
+        `why` makes the explanation from the words written out.
+        """
+        pronoun = f.pieces[i - 1].text.lower() in {"i", "you", "we", "they", "he", "she"}
+        short = SHORTENED[first] if pronoun and self.g.chance(0.35) else first
+        self.g.plant(w, f"{short} {second}", f.pieces[i].text, why(f"{first} {second}"))
+
+    def subject_be(self, f: Frame, i: int, past: bool) -> str:
+        """The form of *be* that agrees with the subject before piece i."""
+        number = subject_number(f, i)
+        if not number:
+            raise Retry
+        first = f.pieces[i - 1].text in {"I", "i"}
+        return be_form(NP([], "s", pron="I") if first else NP([], number), past)
+
+    def perfect_past(self, f: Frame, i: int, w: W) -> None:
+        """I have seen it two days ago."""
+        number = subject_number(f, i)
+        if not number:
+            raise Retry
+        have, participle = "have" if number == "p" else "has", self.g.lex.verbs[f.pieces[i].text].pp
+        self.plant_two(
+            f, i, w, have, participle, lambda wrong: explain.perfect_past(f.marker, wrong, w.right)
+        )
+
+    def will_clause(self, f: Frame, i: int, w: W) -> None:
+        """when I will arrive."""
+        word = self.trigger(f, i, frozenset(), TIME_WORDS)
+        trigger = {"soon": "as soon as", "case": "in case", "time": "by the time"}.get(word, word)
+        self.plant_two(
+            f,
+            i,
+            w,
+            "will",
+            f.pieces[i].text,
+            lambda wrong: explain.time_clause(trigger, wrong, w.right),
+        )
+
+    def state(self, f: Frame, i: int, w: W) -> None:
+        """I am knowing."""
+        v = self.g.lex.verbs[f.pieces[i].text]
+        third = f.pieces[i].form == "state3"
+        be = "is" if third else "am" if f.pieces[i - 1].text in {"I", "i"} else "are"
+        self.plant_two(f, i, w, be, v.ing, lambda wrong: explain.state(v.lemma, wrong, w.right))
+
+    def since(self, f: Frame, i: int, w: W) -> None:
+        """I live here since 2010."""
+        lemma, third = f.pieces[i].text, f.pieces[i].form == "since3"
+        if lemma == "be":
+            wrong = "is" if third else "am" if f.pieces[i - 1].text in {"I", "i"} else "are"
+        else:
+            v = self.g.lex.verbs[lemma]
+            wrong = v.s if third else v.lemma
+        self.g.plant(w, wrong, lemma, explain.since_perfect(wrong, w.right))
+
+    def no_passive(self, f: Frame, i: int, w: W) -> None:
+        """it was happened."""
+        lemma = f.pieces[i].text
+        if lemma not in NO_PASSIVE:
+            raise Retry
+        v = self.g.lex.verbs[lemma]
+        wrong = f"{self.subject_be(f, i, past=True)} {v.pp}"
+        self.g.plant(w, wrong, lemma, explain.no_passive(lemma, wrong, w.right))
 
     def wish_error(self, f: Frame, i: int, w: W) -> None:
         """A present after *wish* and the like."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from .forms import NO_BE
 from .inflect import Verb
 from .lexicon import Lexicon
+from .wordlists import words
 
 FOLDER = Path(__file__).parent / "frames"
 PIECE = re.compile(r"\[([^\]|]+)\|([^\]]+)\]|\{([^}|]+)\|(\w+)\}|@([^\s,.?!]+)|([^\s\[\]{}@]+)")
@@ -39,6 +40,12 @@ KINDS = {
     "born": ("doubled_past",),  # I was born, not *borned*
     "bare": ("after_let",),  # let me go
     "seq": ("past_sequence", "overregular_past", "misspelled_past", "doubled_past"),
+    "state": ("progressive", "s_added"),  # I have two sisters, not *am having*
+    "state3": ("progressive", "s_missing"),
+    "cond": ("time_clause", "s_added"),  # when I arrive, not *will arrive*
+    "cond3": ("time_clause", "s_missing"),
+    "since": ("since_perfect",),  # I have lived here since 2010, not *live*
+    "since3": ("since_perfect",),
     "had": ("past_sequence",),  # when I came, it had left
     "wish": ("past_sequence",),  # I wish I knew
     "have3": ("s_missing",),
@@ -220,9 +227,42 @@ def kinds_of(f: Frame, i: int, lex: Lexicon) -> Iterator[str]:
         yield k
     if p.form in {"pres", "pres3"} and p.text in NO_BE and i and f.pieces[i - 1].text in PRONOUNS:
         yield "progressive"  # I am agree
+    if p.form == "past" and subject_number(f, i):
+        if p.text in NO_PASSIVE:
+            yield "participle_passive"  # it was happened
+        if OVER.search(f.marker) and same_clause(f, i):
+            yield "perfect_past"  # I have seen it two days ago
 
 
 PRONOUNS = frozenset(("I", "You", "We", "They", "He", "She", "It"))
+MANY = frozenset(("i", "you", "we", "they"))
+NO_PASSIVE = frozenset(words("events"))
+#: Past markers of a time that is surely over (*this morning* may not be).
+OVER = re.compile(r"\bago\b|yesterday|\blast\b|\b1[0-9]{3}\b|\b20[01][0-9]\b|\bday before\b", re.I)
+
+
+def subject_number(f: Frame, i: int) -> str:
+    """'s' or 'p' where the subject before piece i is surely singular or plural, else ''."""
+    if not i or f.pieces[i - 1].form:
+        return ""
+    last = f.pieces[i - 1]
+    begin = i - 1
+    while begin and f.pieces[begin - 1].text.lower() not in BREAKS and f.pieces[begin].text != ",":
+        begin -= 1
+    subject = f.pieces[begin:i]
+    if any(p.form for p in subject) or len(subject) > 3:
+        subject = subject[-1:]
+        if last.text.lower() not in MANY | {"he", "she", "it"}:
+            return ""
+    words_ = {p.text.lower() for p in subject}
+    if words_ & {"and", "or", "of", "with", "to", "in", "on", "at", "for", "not", "never"}:
+        return ""
+    if last.text.lower() in MANY:
+        return "p"
+    if last.text.lower() in {"he", "she", "it"} or last.type in {"name", "n", "u"}:
+        return "s"
+    return "p" if last.type == "ns" else ""
+
 
 # Files drawn more often than the others.
 WEIGHT = {
@@ -253,6 +293,9 @@ WEIGHT = {
     "registers": 5,
     "chat": 4,
     "lookalikes": 6,
+    "tenses": 8,
+    "states": 6,
+    "perfects": 6,
     "learner_b": 3,
 }
 
@@ -289,6 +332,9 @@ def right_form(p: Piece, lex: Lexicon) -> str:
         return PAST_MODALS[p.text]
     if form.startswith("be-"):
         return form[3:]
+    if form in {"since", "since3"}:
+        have = "has" if form == "since3" else "have"
+        return f"{have} {'been' if p.text == 'be' else lex.verbs[p.text].pp}"
     if p.text == "be":
         return {"pp": "been", "ing": "being"}.get(form, "be")
     v = lex.verbs[p.text]
@@ -296,6 +342,8 @@ def right_form(p: Piece, lex: Lexicon) -> str:
         return v.s
     return {
         "pres3": v.s,
+        "state3": v.s,
+        "cond3": v.s,
         "past": v.past,
         "seq": v.past,
         "had": v.past,

@@ -167,10 +167,23 @@ KIND_W = {
     "after_let": 12,
     "past_sequence": 16,
     "feeling": 4,
+    "perfect_past": 8,
+    "time_clause": 6,
+    "since_perfect": 5,
     "correct": 60,
 }
 #: Kinds that the grammar does not make: they are drawn from frames only.
-FRAME_KINDS = frozenset(("gerund", "after_let", "past_sequence", "feeling"))
+FRAME_KINDS = frozenset(
+    (
+        "gerund",
+        "after_let",
+        "past_sequence",
+        "feeling",
+        "perfect_past",
+        "time_clause",
+        "since_perfect",
+    )
+)
 PRES: list[tuple[float, Spec]] = [
     (8, ("simple", False, False, False)),
     (3, ("simple", False, True, False)),
