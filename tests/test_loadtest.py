@@ -516,6 +516,20 @@ def test_a_new_rate_wakes_a_sleeping_load(puppet: Puppet) -> None:
     assert not load_threads()
 
 
+def test_a_load_that_is_far_behind_can_be_paused(puppet: Puppet) -> None:
+    def quiet() -> bool:
+        before = puppet.arrived
+        time.sleep(0.3)
+        return puppet.arrived == before
+
+    with BackgroundLoad(puppet.url, SENTENCES, rate=1e6, keep=10) as load_:
+        wait_until(lambda: puppet.arrived >= 5)
+        load_.rate = 0.0
+        wait_until(quiet)
+        load_.rate = 200.0
+        assert load_.running
+
+
 def test_records_can_be_read_and_cleared_while_it_runs(puppet: Puppet) -> None:
     with BackgroundLoad(puppet.url, SENTENCES, rate=200.0, keep=10) as load_:
         wait_until(lambda: puppet.arrived >= 15)

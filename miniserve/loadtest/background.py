@@ -180,14 +180,14 @@ class BackgroundLoad:
         while not self._stopping and (self._n is None or index < self._n):
             self._wake.clear()
             now = client.now()
+            if arrivals.rate != self._wanted_rate:  # first, or one that is behind never hears of it
+                arrivals.change_rate(self._wanted_rate, min(now, arrivals.due))
             if arrivals.due <= now:
                 content = self._contents[index % len(self._contents)]
                 client.launch(index, arrivals.advance(), content)
                 index += 1
                 await asyncio.sleep(0)  # even a generator that is late lets its requests go out
                 continue
-            if arrivals.rate != self._wanted_rate:
-                arrivals.change_rate(self._wanted_rate, now)
             alarm = None
             if math.isfinite(arrivals.due):
                 alarm = loop.call_later(arrivals.due - now, self._wake.set)
