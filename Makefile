@@ -59,7 +59,7 @@ CACHE   := data/build/cache
 TRAIN   := $(BIN)/python data/build/train.py --precision float32 --threads 2
 AVERAGE := $(BIN)/python data/build/average.py
 
-data: setup      ## make corpora and tutor again (about 16 hours of two cores; needs the train extra)
+data: setup      ## make corpora and tutor again (about 18 hours of two cores; needs the train extra)
 	$(BIN)/python -m pip install --editable '.[train]'
 	for n in 1 2 3 4 5 6; do \
 	  $(CORPUS) --train-examples 600000 --seed 80$$n --out $(CACHE)/v8-$$n || exit 1; done
@@ -73,6 +73,10 @@ data: setup      ## make corpora and tutor again (about 16 hours of two cores; n
 	$(CORPUS) --train-examples 130000 --seed 1701 --out $(CACHE)/v17
 	$(CORPUS) --train-examples 290000 --seed 2001 --out $(CACHE)/v20
 	$(CORPUS) --train-examples 150000 --seed 2101 --out $(CACHE)/v21
+	$(CORPUS) --train-examples 300000 --seed 2201 --out $(CACHE)/v22
+	$(CORPUS) --train-examples 340000 --seed 2301 --out $(CACHE)/v23
+	$(CORPUS) --train-examples 70000 --seed 2401 --out $(CACHE)/v24
+	$(CORPUS) --train-examples 180000 --seed 2501 --out $(CACHE)/v25
 	$(TRAIN) --recipe data/build/recipes/part1.json --run $(CACHE)/run
 	cp -r $(CACHE)/run/export $(CACHE)/first
 	$(TRAIN) --recipe data/build/recipes/part2.json --run $(CACHE)/run9
@@ -95,7 +99,12 @@ data: setup      ## make corpora and tutor again (about 16 hours of two cores; n
 	$(AVERAGE) $(CACHE)/ninth $(CACHE)/run20/export 0.7 $(CACHE)/tenth
 	$(TRAIN) --recipe data/build/recipes/part11.json --run $(CACHE)/run21
 	$(AVERAGE) $(CACHE)/tenth $(CACHE)/run21/export 0.5 $(CACHE)/eleventh
-	$(AVERAGE) $(CACHE)/ninth $(CACHE)/eleventh 0.85 data/tutor
+	$(AVERAGE) $(CACHE)/ninth $(CACHE)/eleventh 0.85 $(CACHE)/eleventh_mean
+	$(TRAIN) --recipe data/build/recipes/part12.json --run $(CACHE)/run22
+	$(AVERAGE) $(CACHE)/eleventh_mean $(CACHE)/run22/export 0.8 $(CACHE)/twelfth
+	$(TRAIN) --recipe data/build/recipes/part13.json --run $(CACHE)/run24
+	$(AVERAGE) $(CACHE)/twelfth $(CACHE)/run24/export 0.7 $(CACHE)/thirteenth
+	$(AVERAGE) $(CACHE)/ninth $(CACHE)/thirteenth 0.85 data/tutor
 	$(BIN)/python data/build/make_golden.py
 	$(BIN)/python data/build/evaluate.py --kinds
 
