@@ -154,8 +154,8 @@ def test_the_wrong_method_is_a_405_with_allow(server: ServerProcess, path: str) 
 
 def test_the_password_in_the_address_of_an_engine_is_in_no_log() -> None:
     with ServerProcess() as engine:
-        address = engine.url.replace("http://", "http://me:secret@")
-        with ServerProcess("miniserve", "serve", engine_url=f"{address}/v1", model="tutor") as front:
+        address = engine.url.replace("http://", "http://me:secret@") + "/v1"
+        with ServerProcess("miniserve", "serve", engine_url=address, model="tutor") as front:
             answer = front.http.post("/correct", json={"sentence": "Say 3."})
             assert answer.status_code != 500
             assert "The engine is ready." in front.stderr
