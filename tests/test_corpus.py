@@ -347,7 +347,7 @@ class Drawer:
         (
             "She let the boys who had lost [go|bare] home.",
             "after_let",
-            {"goes", "went", "going"},
+            {"goes", "went", "going", "to go"},
             "After 'let', use the base form 'go'.",
         ),
         (
