@@ -265,7 +265,8 @@ async def test_idle_connections_are_given_up_before_the_engine_closes_them(
         for _ in range(2):
             assert await generate(client)
         await client.stop()
-    assert opened == connections
+    # With no time at all httpx may give a connection up before it is used, and open another.
+    assert opened == connections if keep_alive_s else opened >= connections
 
 
 async def test_no_connection_is_tried_twice_and_a_broken_one_is_not(
