@@ -59,6 +59,9 @@ KINDS = {
     "be-were": ("be_agreement", "past_marker"),
 }
 
+#: The forms that a mark of *be* may have, besides `be-…`.
+OF_BE = frozenset(("pp", "ing", "bare", "base-did", "base-modal", "base-to", "since", "since3"))
+
 
 @dataclass(frozen=True)
 class Piece:
@@ -92,6 +95,8 @@ def parse(line: str) -> Frame:
             f = form.partition(":")[0]
             if f not in KINDS:
                 raise ValueError(f"unknown form {form!r} in {line!r}")
+            if lemma == "be" and not (f in OF_BE or f.startswith("be-")):
+                raise ValueError(f"'be' has no form {form!r} in {line!r}")
             pieces.append(Piece(lemma, form, "", glue))
         elif word is not None:
             if kind not in {"n", "ns", "u", "name", "place", "adj", "num", "adv"}:
