@@ -403,6 +403,11 @@ class FrameErrors:
         number = subject_number(f, i)
         if not number:
             raise Retry
+        return self.be_after(f, i, number, past)
+
+    @staticmethod
+    def be_after(f: Frame, i: int, number: str, past: bool) -> str:
+        """The form of *be* after the subject before piece i, whose number is known."""
         first = f.pieces[i - 1].text in {"I", "i"}
         return be_form(NP([], "s", pron="I") if first else NP([], number), past)
 
@@ -433,14 +438,14 @@ class FrameErrors:
         """I am knowing."""
         v = self.g.lex.verbs[f.pieces[i].text]
         third = f.pieces[i].form == "state3"
-        be = "is" if third else "am" if f.pieces[i - 1].text in {"I", "i"} else "are"
+        be = self.be_after(f, i, "s" if third else "p", past=False)
         self.plant_two(f, i, w, be, v.ing, lambda wrong: explain.state(v.lemma, wrong, w.right))
 
     def since(self, f: Frame, i: int, w: W) -> None:
         """I live here since 2010."""
         lemma, third = f.pieces[i].text, f.pieces[i].form == "since3"
         if lemma == "be":
-            wrong = "is" if third else "am" if f.pieces[i - 1].text in {"I", "i"} else "are"
+            wrong = self.be_after(f, i, "s" if third else "p", past=False)
         else:
             v = self.g.lex.verbs[lemma]
             wrong = v.s if third else v.lemma
