@@ -165,6 +165,26 @@ def since_perfect(wrong: str, right: str) -> str:
     return f"What lasts until now is in the present perfect: '{wrong}' becomes '{right}'."
 
 
+def missing_be(wrong: str, right: str) -> str:
+    """my mother cooking dinner."""
+    return f"A form of 'be' is missing: '{wrong}' becomes '{right}'."
+
+
+def infinitive(trigger: str, wrong: str, right: str) -> str:
+    """decided studying."""
+    return f"After '{trigger}', use the infinitive: '{wrong}' becomes '{right}'."
+
+
+def question_do(do: str, wrong: str, right: str) -> str:
+    """what you want?"""
+    return f"The question needs '{do}': '{wrong}' becomes '{right}'."
+
+
+def negative_do(lemma: str, wrong: str, right: str) -> str:
+    """I am not understand."""
+    return f"'{lemma.capitalize()}' is made negative with 'do': '{wrong}' becomes '{right}'."
+
+
 def no_passive(lemma: str, wrong: str, right: str) -> str:
     """it was happened."""
     return f"'{lemma.capitalize()}' has no passive: '{wrong}' becomes '{right}'."
@@ -178,6 +198,11 @@ def have_not_of(modal: str) -> str:
 def past_sequence(known: str, wrong: str, right: str) -> str:
     """he sat down and open a book."""
     return f"'{known.capitalize()}' is in the past, so '{wrong}' becomes '{right}'."
+
+
+def if_would(wrong: str, right: str) -> str:
+    """if I would know."""
+    return f"After 'if', the past stands without 'would': '{wrong}' becomes '{right}'."
 
 
 def after_wish(trigger: str, wrong: str, right: str) -> str:

@@ -6,7 +6,7 @@ import re
 
 from .frame_errors import GERUND_VERBS, LET_VERBS, FrameErrors
 from .frame_joins import STARTS, joinable, joinables, tense
-from .frame_parser import Frame, Piece, plain_past
+from .frame_parser import PAST_MODALS, Frame, Piece, plain_past
 from .long_shapes import LEADS
 from .sentence import Token
 from .specs import KEEP_VERBS
@@ -17,6 +17,8 @@ JOIN_SHARE = 0.2  # of the frames that can be joined
 ASKS = frozenset(words("asks"))
 OWNERS = ("my", "our", "your", "their")
 SUBJECTS = {"he": "s", "she": "s", "they": "p", "we": "p"}
+# Verbs whose frames depend on them.
+KEPT = KEEP_VERBS | GERUND_VERBS | LET_VERBS | PAST_MODALS.keys()
 
 
 class FrameChanges(FrameErrors):
@@ -230,7 +232,7 @@ class FrameChanges(FrameErrors):
                 "cond",
                 "cond3",
             }
-            if plain and p.text not in KEEP_VERBS | GERUND_VERBS | LET_VERBS and g.chance(0.7):
+            if plain and p.text not in KEPT and g.chance(0.7):
                 e = g.entry(
                     "irregular" if g.lex.verbs[p.text].irregular and g.chance(0.8) else "all"
                 )

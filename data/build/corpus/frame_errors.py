@@ -168,7 +168,7 @@ class FrameErrors:
             why = explain.s_missing(wrong, low) if kind == "s_missing" else explain.s_added(low)
             g.plant(w, wrong, p.text, why)
         elif p.text in PAST_MODALS:
-            self.wish_error(f, i, w)
+            (self.wish_error if form == "wish" else self.sequence_error)(f, i, w)
         elif form.startswith("be-"):
             self.be_error(f, i, kind, w, low)
         elif form in {"since", "since3"}:
@@ -268,7 +268,8 @@ class FrameErrors:
             trigger = self.trigger(f, i, LET_VERBS, LET_WORDS)
         bag = [v.past] * 7 + [v.s] * 8
         if trigger in NO_ING:
-            bag += [v.ing] * 2 + [f"to {v.lemma}"] * 6  # made us to wait
+            # made us to wait, let us using
+            bag += [v.ing] * (5 if trigger in LET_FIRST else 2) + [f"to {v.lemma}"] * 6
         self.g.plant(w, self.g.rng.choice(bag), v.lemma, explain.after_did(trigger, v))
 
     def wish(self, f: Frame, i: int, w: W, v: Verb) -> None:
@@ -277,9 +278,7 @@ class FrameErrors:
 
     def sequence(self, f: Frame, i: int, w: W, v: Verb) -> None:
         """He sat down and open a book."""
-        wrong = self.present(f, i, w)
-        why = explain.past_sequence(self.known_past(f, i), wrong, w.right)
-        self.g.plant(w, wrong, v.lemma, why)
+        self.sequence_error(f, i, w)
 
     def simple_present(self, f: Frame, i: int, w: W, v: Verb) -> None:
         """She go; they goes."""
@@ -460,13 +459,24 @@ class FrameErrors:
         wrong = f"{self.subject_be(f, i, past=True)} {v.pp}"
         self.g.plant(w, wrong, lemma, explain.no_passive(lemma, wrong, w.right))
 
+    def sequence_error(self, f: Frame, i: int, w: W) -> None:
+        """A present, or *will*, where another verb shows the past."""
+        wrong = self.present(f, i, w)
+        why = explain.past_sequence(self.known_past(f, i), wrong, w.right)
+        self.g.plant(w, wrong, f.pieces[i].text, why)
+
     def wish_error(self, f: Frame, i: int, w: W) -> None:
         """A present after *wish* and the like."""
         said = self.before(f, i, set(WISHES), "")
         if not said:
             raise Retry
+        lemma = f.pieces[i].text
+        if said == "if" and lemma not in PAST_MODALS and self.g.chance(0.4):
+            wrong = f"would {lemma}"
+            self.g.plant(w, wrong, lemma, explain.if_would(wrong, w.right))
+            return
         wrong = self.present(f, i, w)
-        self.g.plant(w, wrong, f.pieces[i].text, explain.after_wish(WISHES[said], wrong, w.right))
+        self.g.plant(w, wrong, lemma, explain.after_wish(WISHES[said], wrong, w.right))
 
     def only_passive(self, f: Frame, i: int) -> bool:
         """Whether *be* and the base form at piece i can only be meant as a passive."""

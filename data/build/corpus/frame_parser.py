@@ -269,62 +269,6 @@ def subject_number(f: Frame, i: int) -> str:
     return "p" if last.type == "ns" else ""
 
 
-# Files drawn more often than the others.
-WEIGHT = {
-    "long": 3,
-    "agreement": 3,
-    "contrasts": 3,
-    "contrasts_b": 3,
-    "contrasts_c": 3,
-    "contrasts_d": 3,
-    "contrasts_e": 3,
-    "contrasts_f": 3,
-    "contrasts_g": 20,
-    "contrasts_h": 4,
-    "contrasts_i": 8,
-    "contrasts_j": 12,
-    "contrasts_k": 20,
-    "gerunds": 3,
-    "bare": 3,
-    "sequences": 3,
-    "mixed": 8,
-    "feelings": 6,
-    "mixed_b": 8,
-    "gerunds_b": 6,
-    "gerunds_c": 6,
-    "participles": 7,
-    "agreement_b": 6,
-    "sequences_b": 5,
-    "registers": 5,
-    "chat": 4,
-    "lookalikes": 6,
-    "tenses": 8,
-    "states": 6,
-    "perfects": 6,
-    "learner_b": 3,
-}
-
-
-@cache
-def by_kind(lex: Lexicon) -> dict[str, list[tuple[Frame, int]]]:
-    """Error kind -> (frame, index of the piece that can carry it)."""
-    out: dict[str, list[tuple[Frame, int]]] = {}
-    known = {"be", *PAST_MODALS, *lex.verbs}
-    for name, rows in frames().items():
-        if name.startswith("!"):
-            continue
-        for f in rows:
-            if any(p.form and p.text not in known for p in f.pieces):
-                continue
-            for i, p in enumerate(f.pieces):
-                if not p.form:
-                    continue
-                for k in kinds_of(f, i, lex):
-                    out.setdefault(k, []).extend([(f, i)] * WEIGHT.get(name, 1))
-            out.setdefault("correct", []).extend([(f, -1)] * WEIGHT.get(name, 1))
-    return out
-
-
 PAST_MODALS = {"can": "could", "will": "would", "may": "might"}
 
 

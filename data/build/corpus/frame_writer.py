@@ -7,7 +7,9 @@ from miniserve.copying import NO_CHANGE
 from .forms import Retry
 from .frame_changes import SUBJECTS, FrameChanges
 from .frame_errors import BES, DOS, HAVES, MODALS
-from .frame_parser import Frame, by_kind, kinds_of, right_form, same_clause
+from .frame_pairs import PAIR_KINDS, pairs
+from .frame_parser import Frame, kinds_of, right_form, same_clause
+from .frame_table import by_kind
 from .sentence import LONGEST, MOST_WORDS, Err, Example, Style, Token, W, render
 
 TWO_SHARE = 0.3  # of the examples with an error; only where another verb can carry one
@@ -30,6 +32,13 @@ class FrameWriter(FrameChanges):
         g.err, g.want, g.marker, g.far = None, kind, "", 0.0
         f, at = self.introduced(*self.joined(*self.marked(f, at, kind)))
         f = self.other_verbs(f)
+        pair = None
+        if at >= 0 and kind in PAIR_KINDS:
+            choices = pairs(f, at, g.lex).get(kind)
+            if choices is None:
+                return None
+            pair = g.rng.choice(choices)
+            f, at = pair.joined(f)
         also, other = self.second(f, at) if kind != "correct" and g.chance(TWO_SHARE) else (-1, "")
         errs: list[Err] = []
         toks: list[Token] = []
@@ -37,14 +46,17 @@ class FrameWriter(FrameChanges):
             tok: Token
             if p.form:
                 w = W(right_form(p, g.lex))
-                if i in {at, also}:
+                if i == at and pair:
+                    w.wrong = pair.wrong
+                    errs.append(Err(kind, p.text, pair.why))
+                elif i in {at, also}:
                     try:
                         errs.append(self.error(f, i, kind if i == at else other, w))
                     except Retry:
                         if i == at:
                             return None
-                    if w.right[0].isupper() and w.wrong:
-                        w.wrong = w.wrong[0].upper() + w.wrong[1:]
+                if w.right[0].isupper() and w.wrong:
+                    w.wrong = w.wrong[0].upper() + w.wrong[1:]
                 tok = w
             else:
                 text = (
@@ -85,6 +97,8 @@ class FrameWriter(FrameChanges):
             style.end = "" if g.chance(0.75) else "!" if end == "." else end
         elif not end and g.chance(0.3):
             style.end = "?" if self.asks(f) else "."
+        if kind == "do_support" and end == "?":
+            style.end = end  # or else "where he went" may be no question
         wrong, right = render([t for t in toks if t != ""], style)
         if not 3 <= len(wrong.split()) <= MOST_WORDS or len(wrong) > LONGEST:
             return None
@@ -105,7 +119,10 @@ class FrameWriter(FrameChanges):
         open_to = [
             (i, k)
             for i, p in enumerate(f.pieces)
-            if p.form and i != at
+            if p.form
+            and i != at
+            # "if I know, I will" is another sentence, and right
+            and "wish" not in {p.form, f.pieces[at].form}
             for k in kinds_of(f, i, self.g.lex)
             if k != "past_marker" or same_clause(f, i)
         ]

@@ -170,6 +170,9 @@ KIND_W = {
     "perfect_past": 8,
     "time_clause": 6,
     "since_perfect": 5,
+    "missing_be": 6,
+    "infinitive": 5,
+    "do_support": 5,
     "correct": 60,
 }
 #: Kinds that the grammar does not make: they are drawn from frames only.
@@ -182,6 +185,9 @@ FRAME_KINDS = frozenset(
         "perfect_past",
         "time_clause",
         "since_perfect",
+        "missing_be",
+        "infinitive",
+        "do_support",
     )
 )
 PRES: list[tuple[float, Spec]] = [
