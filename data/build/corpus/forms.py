@@ -31,6 +31,10 @@ ALWAYS_OBJECT = frozenset(words("always_object"))
 # A thing that *was write* can only have been written.
 PASSIVE_BARE = ALWAYS_OBJECT | frozenset(words("passive_bare"))
 
+# "He is given a book" is right, "he is cleaned a room" is not.
+TWO_OBJECTS = frozenset(words("two_objects"))
+NO_OBJECTS = frozenset(words("no_objects"))
+
 SHORT_HAVE = {"'s": "has", "'d": "had"}
 BEEN_WRONG = ("was", "was", "were", "be", "being", "is")
 SLIP_SHARE = 0.3  # of the misspellings of a verb that has both kinds
@@ -319,6 +323,8 @@ class VerbForms(Subjects):
                 or acts  # he is read a book
             ):
                 bag += [v.lemma] * 12
+            if v.lemma in NO_OBJECTS or (obj and v.lemma not in TWO_OBJECTS):
+                bag += [v.pp] * 4  # she is rehearsed the scene, he is snored: no passive
             if v.irregular and v.past != v.pp and acts:
                 bag += [v.past] * 3
             self.plant(

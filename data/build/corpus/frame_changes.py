@@ -11,12 +11,17 @@ from .long_shapes import LEADS
 from .sentence import Token
 from .specs import KEEP_VERBS
 from .times import past_time
-from .wordlists import words
+from .wordlists import spaced, words
 
 JOIN_SHARE = 0.2  # of the frames that can be joined
 ASKS = frozenset(words("asks"))
 OWNERS = ("my", "our", "your", "their")
 SUBJECTS = {"he": "s", "she": "s", "they": "p", "we": "p"}
+MODIFIED_SHARE = 0.3  # of the frames with a noun right before its verb
+DETERMINERS = frozenset(("the", "my", "our", "his", "her", "their", "your", "this", "these", "a"))
+AFTER_NOUNS = spaced("after_nouns")
+AFTER_SUBJECT = frozenset(("past", "pres", "pres3", "seq", "have", "have3", "do", "do3"))
+AFTER_SUBJECT |= {"be-is", "be-are", "be-was", "be-were"}
 # Verbs whose frames depend on them.
 KEPT = KEEP_VERBS | GERUND_VERBS | LET_VERBS | PAST_MODALS.keys()
 
@@ -143,6 +148,36 @@ class FrameChanges(FrameErrors):
         head2 = [Piece(text), Piece(",", "", "", True), Piece(word)]
         shift = at + 2 if at >= 0 else at
         return Frame((*head2, *f.pieces[1:]), marker, f.source), shift
+
+    def modified(self, f: Frame, at: int) -> tuple[Frame, int]:
+        """Now and then the frame with a phrase between a noun and its verb."""
+        g = self.g
+        places = [
+            i
+            for i in range(1, len(f.pieces))
+            if f.pieces[i].form.partition(":")[0] in AFTER_SUBJECT
+            and not f.pieces[i].glue
+            and (f.pieces[i - 1].type in {"n", "ns"} or self.ends_noun_phrase(f, i))
+            and f.pieces[i - 1].text != f.marker
+        ]
+        if not places or len(f.pieces) > 22 or not g.chance(MODIFIED_SHARE):
+            return f, at
+        i = g.rng.choice(places)
+        phrase = [Piece(word) for word in g.rng.choice(AFTER_NOUNS).split()]
+        pieces = (*f.pieces[:i], *phrase, *f.pieces[i:])
+        return Frame(pieces, f.marker, f.source), at + len(phrase) if at >= i else at
+
+    @staticmethod
+    def ends_noun_phrase(f: Frame, i: int) -> bool:
+        """Whether a determiner and one word stand before piece i: a noun, before a verb."""
+        if i < 2:
+            return False
+        first, noun = f.pieces[i - 2 : i]
+        return (
+            first.text.lower() in DETERMINERS
+            and noun.text.isalpha()
+            and not (noun.form or noun.glue or first.glue)
+        )
 
     def subject(self, num: str) -> list[Token]:
         """Another subject of the same number, no pronoun."""

@@ -31,7 +31,7 @@ class FrameWriter(FrameChanges):
             g.open, rate = 1.0, 1.0
         g.err, g.want, g.marker, g.far = None, kind, "", 0.0
         f, at = self.introduced(*self.joined(*self.marked(f, at, kind)))
-        f = self.other_verbs(f)
+        f, at = self.modified(self.other_verbs(f), at)
         pair = None
         if at >= 0 and kind in PAIR_KINDS:
             choices = pairs(f, at, g.lex).get(kind)
