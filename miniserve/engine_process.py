@@ -48,6 +48,7 @@ _LONGEST_PAUSE_S = 10.0
 #: this process that was held up, and the signs of life lie unread.
 _LOOK_EVERY_S = 1.0
 _LOOKS = 3
+_LONGEST_LOAD_S = 120.0
 _HEADER = struct.Struct("!I")  # the length of the pickle that follows
 
 
@@ -141,12 +142,17 @@ class EngineProcess(BatchingClient):
                 self._loaded.set_exception(self._error or self._unavailable())
 
     async def _watch(self, child: _Child) -> None:
-        """Kill a process that is stuck, so that another can take its place."""
+        """Kill a process that is stuck, or never gets loaded: then it is as if it had died."""
         looks = 0
         while looks < _LOOKS:
             await asyncio.sleep(_LOOK_EVERY_S)
             looks = looks + 1 if self._stuck_for_s() else 0
-        self._error = TimeoutError(f"it has not moved for {self._stuck_for_s():.0f} s")
+            loading_for_s = asyncio.get_running_loop().time() - self._began
+            if not self._has_loaded and loading_for_s > _LONGEST_LOAD_S:
+                self._error = TimeoutError(f"it was not loaded within {_LONGEST_LOAD_S:g} s")
+                break
+        else:
+            self._error = TimeoutError(f"it has not moved for {self._stuck_for_s():.0f} s")
         child.kill()
 
     def _receive(self, message: Message) -> None:

@@ -58,6 +58,7 @@ _PATIENCE = 0.95
 
 #: How long the word of an answer counts. A busy engine may not get round to telling its models.
 _HEARD_FOR_S = 10.0
+_REFUSED_FOR_S = 60
 _MOST_TOKENS = 2**31
 _FINISH_REASONS: dict[str, FinishReason] = {"stop": "stop", "length": "length"}
 
@@ -194,6 +195,8 @@ class RemoteClient(EngineClient):
             self._breaker.failed()
             raise EngineUnavailable(f"The engine answered with status {status}.")
         self._breaker.succeeded()
+        if status in (401, 403, 404):  # a key or a path is wrong, until somebody mends it
+            raise EngineUnavailable(f"The engine refuses: status {status}.", _REFUSED_FOR_S)
         try:
             return _completion(response, elapsed_s)
         except EngineError:

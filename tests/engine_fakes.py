@@ -134,8 +134,10 @@ class OpenFakeCore:
     model_seqs: int = 8
     step_s: float = 0.0
     error: str = ""
+    load_s: float = 0.0
 
     def __call__(self) -> EngineCore:
+        time.sleep(self.load_s)
         if self.error:
             raise ValueError(self.error)
         scheduler: Scheduler

@@ -305,6 +305,18 @@ async def test_a_failed_load_is_raised_and_leaves_no_process() -> None:
     await engine.stop()
 
 
+async def test_a_load_that_never_ends_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_process, "_LONGEST_LOAD_S", 0.1)
+    monkeypatch.setattr(engine_process, "_LOOK_EVERY_S", 0.01)
+    engine = make_engine(OpenFakeCore(load_s=3600))
+    async with asyncio.timeout(30):
+        with pytest.raises(TimeoutError, match="it was not loaded within 0.1 s"):
+            await engine.start()
+    assert engine_processes() == []
+    assert "could not be loaded: TimeoutError" in engine.status().reason
+    await engine.stop()
+
+
 @pytest.mark.parametrize(
     ("open_core", "error", "message"),
     [
