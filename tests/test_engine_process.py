@@ -310,7 +310,7 @@ async def test_a_load_that_never_ends_is_ended(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(engine_process, "_LOOK_EVERY_S", 0.01)
     engine = make_engine(OpenFakeCore(load_s=3600))
     async with asyncio.timeout(30):
-        with pytest.raises(TimeoutError, match="it was not loaded within 0.1 s"):
+        with pytest.raises(TimeoutError, match="it was not loaded within"):
             await engine.start()
     assert engine_processes() == []
     assert "could not be loaded: TimeoutError" in engine.status().reason
