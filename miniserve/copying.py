@@ -3,7 +3,8 @@
 The model writes the whole sentence anew, and now and then something that it had only to copy comes
 out bent: a name, an emoji, a word left out or written twice. So its sentence is laid beside the one
 that was sent, and what cannot be a correction is put back. A correction exchanges a word for
-another, or takes an auxiliary out; and whatever it does, the explanation mostly names.
+another, or takes an auxiliary out or puts one in; and whatever it does, the explanation mostly
+names.
 
 What does not matter for the grammar is not shown to the model at all. A sentence that is mostly in
 capitals is asked about in small letters, of which the model knows far more; and where there is a

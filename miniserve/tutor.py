@@ -106,8 +106,8 @@ def parse_answer(text: str, sentence: str) -> Correction:
     lines = text.strip().splitlines()
     if len(lines) != 2:
         raise AnswerError(
-            f"The model has lost its thread: its answer has {len(lines)} lines instead of two, "
-            "so it cannot be relied on. Other words may help."
+            f"The model's answer cannot be relied on: it has {len(lines)} of two lines. "
+            "Other words may help."
         )
     written, explanation = (line.strip() for line in lines)
     if not written or not explanation:
