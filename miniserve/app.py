@@ -22,7 +22,7 @@ from miniserve.lifecycle import Lifecycle, OpenClient
 from miniserve.problems import Problem
 from miniserve.schemas import CorrectionRequest, CorrectionResponse
 from miniserve.settings import Settings
-from miniserve.tutor import prompt_for, read_completion
+from miniserve.tutor import Correction, prompt_for, read_completion
 
 
 def create_app(
@@ -67,7 +67,7 @@ def create_app(
     app.state.lifecycle = lifecycle
     error_handlers.install(app)
     # Routes are tried in order: the one that is asked for most comes first.
-    app.include_router(_tutor_router(settings, extra_problems), dependencies=list(dependencies))
+    app.include_router(_tutor_router(extra_problems), dependencies=list(dependencies))
     app.include_router(health_router(lifecycle))
     for router in routers:
         app.include_router(router)
@@ -80,7 +80,7 @@ async def admitted_client(request: Request) -> AsyncIterator[EngineClient]:
         yield client
 
 
-def _tutor_router(settings: Settings, extra_problems: Iterable[Problem]) -> APIRouter:
+def _tutor_router(extra_problems: Iterable[Problem]) -> APIRouter:
     router = APIRouter(tags=["tutor"])
 
     @router.post(
@@ -98,15 +98,8 @@ def _tutor_router(settings: Settings, extra_problems: Iterable[Problem]) -> APIR
         client: Annotated[EngineClient, Depends(admitted_client)],
     ) -> CorrectionResponse:
         """Send one short English sentence; get it back with its verb put right, and the reason."""
-        completion = await generate_in_time(
-            request,
-            client,
-            prompt_for(question.sentence),
-            max_tokens=settings.max_tokens,
-            timeout_s=settings.request_timeout_s,
-        )
-        correction = read_completion(completion, question.sentence)
-        response.headers["Server-Timing"] = server_timing(completion.timing)
+        correction, timing = await correct_in_time(request, client, question.sentence)
+        response.headers["Server-Timing"] = server_timing(timing)
         return CorrectionResponse(
             corrected=correction.corrected, explanation=correction.explanation
         )
@@ -129,6 +122,26 @@ def server_timing(timing: Timing) -> str:
     if not timing.in_parts:
         parts = {"engine": timing.decode_s}
     return ", ".join(f"{name};dur={seconds * 1000:.1f}" for name, seconds in parts.items())
+
+
+async def correct_in_time(
+    request: Request, client: EngineClient, sentence: str
+) -> tuple[Correction, Timing]:
+    """Correct a checked sentence within the bounds that the settings of its application name.
+
+    Raises:
+        AnswerError: the model's text is no correction of the sentence.
+        RequestTimeout, ClientDisconnected, EngineError: see `generate_in_time`.
+    """
+    settings: Settings = request.app.state.settings
+    completion = await generate_in_time(
+        request,
+        client,
+        prompt_for(sentence),
+        max_tokens=settings.max_tokens,
+        timeout_s=settings.request_timeout_s,
+    )
+    return read_completion(completion, sentence), completion.timing
 
 
 async def generate_in_time(

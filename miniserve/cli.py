@@ -174,8 +174,9 @@ def _options(
 def serve(settings: Settings) -> None:
     """Serve POST /correct until Ctrl-C or SIGTERM.
 
-    Every option is an environment variable too: --max-num-seqs is MINISERVE_MAX_NUM_SEQS. A second
-    Ctrl-C stops without waiting for requests in flight.
+    Every option is an environment variable too: --max-num-seqs is MINISERVE_MAX_NUM_SEQS. Only a
+    variable: MINISERVE_ENGINE_API_KEY, the key for an engine URL. A second Ctrl-C stops without
+    waiting for requests in flight.
     """
     from miniserve.serve import build_app, run
 
@@ -185,7 +186,7 @@ def serve(settings: Settings) -> None:
         except CheckpointError as error:
             raise fail(str(error)) from None
     listener = open_listener(settings)
-    announce(f"mode {settings.mode}", listener)
+    announce("remote engine" if settings.engine_url else f"mode {settings.mode}", listener)
     raise typer.Exit(run(build_app(settings), settings, listener))
 
 

@@ -84,10 +84,11 @@ class Asked:
 
     def in_own_words(self, explanation: str) -> str:
         """`explanation` with the words that others stood for."""
-        for word, stand_in in self._stand_ins.items():
-            found = re.compile(rf"\b{stand_in}\b", re.IGNORECASE)
-            explanation = word.join(found.split(explanation))
-        return explanation
+        own = {name.lower(): word for word, name in self._stand_ins.items()}
+        if not own:
+            return explanation
+        names = re.compile(rf"\b({'|'.join(own)})\b", re.IGNORECASE)
+        return names.sub(lambda found: own.get(found[1].lower(), found[1]), explanation)
 
     def _changes(self, written: list[str]) -> Iterator[tuple[list[str], list[str], list[str]]]:
         """From begin to end: pieces of the sentence, as they were shown, and what was written."""

@@ -132,7 +132,7 @@ class BatchingClient(EngineClient):
                 self._send(Abort(request_id))
             raise
         if output.error:
-            raise StepFailed(f"The step that held this request failed: {output.error}")
+            raise StepFailed(f"The step that held this request failed: {output.error}.")
         return Completion(
             text=self._tokenizer.decode(list(output.token_ids)),
             finish_reason=output.finish_reason,

@@ -230,7 +230,7 @@ class EngineCore:
 
     def _fail(self, output: SchedulerOutput, error: Exception) -> list[RequestOutput]:
         """Abort every request of a failed step; their slots are freed with the next schedule."""
-        message = f"{type(error).__name__}: {error}"
+        message = type(error).__name__  # its words may hold another request's; they are logged
         now = self.clock()
         # Of a static batch some may have ended before, and their ids may be others' by now.
         alive = [request for request in output.requests if not request.status.finished]

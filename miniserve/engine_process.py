@@ -44,11 +44,11 @@ logger = logging.getLogger(__name__)
 _STOP_TIMEOUT_S = 5.0
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 10.0
+_LONGEST_LOAD_S = 120.0
+_LOOK_EVERY_S = 1.0
 #: A process that is found stuck so many times in a row is killed. Once would not do: perhaps it was
 #: this process that was held up, and the signs of life lie unread.
-_LOOK_EVERY_S = 1.0
 _LOOKS = 3
-_LONGEST_LOAD_S = 120.0
 _HEADER = struct.Struct("!I")  # the length of the pickle that follows
 
 

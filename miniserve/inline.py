@@ -83,7 +83,7 @@ class BlockingClient(EngineClient):
         except EngineError:
             raise
         except Exception as error:
-            raise StepFailed(f"The model failed: {type(error).__name__}: {error}") from error
+            raise StepFailed(f"The model failed: {type(error).__name__}.") from error
         if completion.finish_reason == "abort":
             raise TimeoutError
         return completion

@@ -105,16 +105,25 @@ class Lifecycle:
     @property
     def reason(self) -> str:
         """Why no request may come in now; empty when one may."""
+        return str(self._refusal() or "")
+
+    def _refusal(self) -> EngineUnavailable | None:
+        """What a request that comes in now is told; None when it may come in."""
         if self.draining:
-            return "The server is shutting down."
-        if self._failed or self.client is None:
-            return self._reason
-        status = self.client.status()
-        if status.state is EngineState.READY or (
-            self._reason and status.state is EngineState.STARTING
-        ):
-            return self._reason
-        return status.reason or f"The engine is {status.state}."
+            return EngineUnavailable("The server is shutting down.")
+        if self._failed:
+            return EngineFailed(self._reason)
+        if self.client is None:
+            return EngineUnavailable(self._reason)
+        status, warming_up = self.client.status(), bool(self._reason)
+        if status.state is EngineState.READY and not warming_up:
+            return None
+        reason = status.reason or f"The engine is {status.state}."
+        if warming_up and status.state in (EngineState.READY, EngineState.STARTING):
+            reason = self._reason
+        if status.dead:
+            return EngineFailed(reason)
+        return EngineUnavailable(reason, status.retry_after_s)
 
     def drain(self) -> None:
         """Let no more requests in; those that are in may finish."""
@@ -132,15 +141,9 @@ class Lifecycle:
             EngineUnavailable: no request may come in now.
             EngineFailed: nor later.
         """
-        if self._failed and not self.draining:
-            raise EngineFailed(self._reason)
-        if self.client is None:
-            raise EngineUnavailable(self.reason)
-        if self.reason:
-            status = self.client.status()
-            if status.dead and not self.draining:
-                raise EngineFailed(self.reason)
-            raise EngineUnavailable(self.reason, status.retry_after_s)
+        if (refusal := self._refusal()) is not None:
+            raise refusal
+        assert self.client is not None  # or it would be refused
         return self.client
 
     @contextlib.contextmanager

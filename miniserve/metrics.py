@@ -28,7 +28,11 @@ _SECONDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 
 
 
 class Metrics:
-    """The instruments of one application."""
+    """The instruments of one application.
+
+    What is called `process_…` is of the process that answers HTTP; an engine in a process of its
+    own is not in it.
+    """
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()

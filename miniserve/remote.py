@@ -18,6 +18,7 @@ import asyncio
 import logging
 import math
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
@@ -34,7 +35,6 @@ from miniserve.client import (
 )
 from miniserve.completion import (
     Completion,
-    EngineError,
     FinishReason,
     PromptTooLong,
     Timing,
@@ -58,7 +58,13 @@ _PATIENCE = 0.95
 
 #: How long the word of an answer counts. A busy engine may not get round to telling its models.
 _HEARD_FOR_S = 10.0
+#: For how long a refusal is likely to last.
 _REFUSED_FOR_S = 60
+
+#: A proxy in the next room knows no engine on this host.
+_WITHOUT_PROXY: Mapping[str, None] = {
+    f"all://{host}": None for host in ("127.0.0.1", "localhost", "[::1]")
+}
 _MOST_TOKENS = 2**31
 _FINISH_REASONS: dict[str, FinishReason] = {"stop": "stop", "length": "length"}
 
@@ -71,6 +77,7 @@ class RemoteClient(EngineClient):
         model: the model's name over there.
         max_in_flight: requests (and connections) at a time; the next one gets `QueueFull`.
         timeout_s: longest wait for an answer.
+        api_key: sent as a bearer token.
         breaker: default: one that opens after five failures in a row, for two seconds.
         transport: for tests.
     """
@@ -82,6 +89,7 @@ class RemoteClient(EngineClient):
         *,
         max_in_flight: int = 272,
         timeout_s: float = 30.0,
+        api_key: str | None = None,
         breaker: CircuitBreaker | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
@@ -99,9 +107,12 @@ class RemoteClient(EngineClient):
         self._http = httpx.AsyncClient(
             timeout=httpx.Timeout(timeout_s, connect=_CONNECT_TIMEOUT_S),
             limits=limits,
+            headers={"Authorization": f"Bearer {api_key}"} if api_key else None,
             transport=transport,
+            mounts=_WITHOUT_PROXY,
         )
         self._state, self._reason = EngineState.STARTING, "The engine has not been asked yet."
+        self._refusal: str | None = None
         self._heard = -math.inf  # when the engine last answered a request; time.monotonic
         self._watcher: asyncio.Task[None] | None = None
 
@@ -195,12 +206,19 @@ class RemoteClient(EngineClient):
             self._breaker.failed()
             raise EngineUnavailable(f"The engine answered with status {status}.")
         self._breaker.succeeded()
-        if status in (401, 403, 404):  # a key or a path is wrong, until somebody mends it
+        if status >= 400:
+            words = response.content.decode(errors="replace")  # whatever charset it claims
+            # TGI says 422 and "`inputs` tokens + `max_new_tokens` must be <= …".
+            told = "context" in words or "must be <=" in words
+            if told and status in (400, 413, 422):
+                raise PromptTooLong("The engine says that the prompt is too long for it.")
+            # A key, a path or a setting is wrong, until somebody mends it.
+            if words != self._refusal:  # one line, however often it says the same
+                self._refusal = words
+                logger.warning("The engine refuses: status %d: %.200r", status, words)
             raise EngineUnavailable(f"The engine refuses: status {status}.", _REFUSED_FOR_S)
         try:
             return _completion(response, elapsed_s)
-        except EngineError:
-            raise
         except Exception as error:  # what somebody else's server sends may go wrong in any way
             raise StepFailed(f"The engine's answer is not a completion: {error}") from error
 
@@ -238,13 +256,9 @@ class RemoteClient(EngineClient):
 
 
 def _completion(response: httpx.Response, elapsed_s: float) -> Completion:
-    """Read a completion. Raises `PromptTooLong`, or anything else if it is none."""
-    status = response.status_code
-    # TGI says 422 and "`inputs` tokens + `max_new_tokens` must be <= …".
-    if status in (400, 413, 422) and ("context" in response.text or "must be <=" in response.text):
-        raise PromptTooLong("The engine says that the prompt does not fit into its context.")
-    if status != 200:
-        raise ValueError(f"status {status}")
+    """Read a completion; raises anything if it is none."""
+    if response.status_code != 200:
+        raise ValueError(f"status {response.status_code}")
     content = response.json()
     choice, usage = content["choices"][0], content.get("usage") or {}
     return Completion(

@@ -68,6 +68,7 @@ def open_client(settings: Settings, load_core: LoadCore = load_core) -> EngineCl
             settings.model,
             max_in_flight=settings.max_num_seqs + settings.max_waiting,
             timeout_s=settings.request_timeout_s,
+            api_key=settings.engine_api_key.get_secret_value() if settings.engine_api_key else None,
         )
     load_tutor = partial(Tutor.load, settings.checkpoint)
     if settings.mode is Mode.SYNC:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from miniserve.paths import TUTOR_DIR
@@ -36,7 +36,8 @@ class Settings(BaseSettings):
 
     mode: Mode = Field(
         default=Mode.CONTINUOUS,
-        description="How requests share the model: sync, async, static or continuous.",
+        description="How requests share the model: sync, async, static or continuous. "
+        "Another engine has a way of its own.",
     )
     host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on.")
     port: int = Field(
@@ -97,6 +98,9 @@ class Settings(BaseSettings):
         pattern="^https?://",
         description="Base URL of an OpenAI-compatible engine to use instead of the model in here.",
     )
+    engine_api_key: SecretStr | None = Field(
+        default=None, description="That engine's API key, sent as a bearer token."
+    )
     model: str = Field(
         default="tutor",
         min_length=1,
@@ -111,6 +115,16 @@ class Settings(BaseSettings):
             if proxy != "*":
                 ipaddress.ip_network(proxy)
         return proxies
+
+    @model_validator(mode="after")
+    def _check_wait(self) -> Settings:
+        """Who waits alone for a batch to fill must be served before the time is up."""
+        if self.mode is Mode.STATIC and self.max_wait_s >= self.request_timeout_s:
+            raise ValueError(
+                f"max_wait_s ({self.max_wait_s:g}) must be less than "
+                f"request_timeout_s ({self.request_timeout_s:g})"
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_budget(self) -> Settings:

@@ -12,6 +12,7 @@ held to the sentence that was asked about (`miniserve.copying`).
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -38,6 +39,10 @@ MAX_TOKENS = 128
 #: What chapters, warm-up and examples ask about.
 EXAMPLE_SENTENCE = "He goed to school."
 
+_SPACES = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
+#: Soft hyphen, zero-width space, word joiner, byte order mark.
+_UNSEEN = re.compile("[\u00ad\u200b\u2060\ufeff]")
+
 _MOST_ADDED = 40  # characters; an answer is laid beside its sentence, in quadratic time
 
 SentenceRule = Literal["empty", "too_long", "line_break", "not_printable"]
@@ -46,7 +51,7 @@ _RULES: dict[SentenceRule, str] = {
     "empty": "The sentence is empty.",
     "too_long": f"The sentence is longer than {MAX_SENTENCE_LENGTH} characters.",
     "line_break": "The sentence holds a line break.",
-    "not_printable": "The sentence holds a character that is not printable text.",
+    "not_printable": "The sentence holds a character that is invisible or no printable text.",
 }
 
 
@@ -73,12 +78,14 @@ class Correction:
 def check_sentence(text: str) -> str:
     """Trim the whitespace at the ends and return the sentence.
 
+    What a word processor or a web page leaves in copied text is no fault of the writer's: other
+    kinds of spaces become ordinary ones, and marks that nobody sees are taken out.
+
     Raises:
         SentenceError: it is not 1 to 200 characters of printable text in one line. What is
-            printable is `str.isprintable`'s definition: no control or format characters, no space
-            but the ordinary one.
+            printable is `str.isprintable`'s definition: no control or format characters.
     """
-    sentence = text.strip()
+    sentence = _SPACES.sub(" ", _UNSEEN.sub("", text)).strip()
     if not sentence:
         raise SentenceError("empty")
     if len(sentence) > MAX_SENTENCE_LENGTH:

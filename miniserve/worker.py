@@ -162,7 +162,7 @@ def _work(tutor: Tutor, job: _Job) -> Completion | EngineError:
     except EngineError as error:
         return error
     except BaseException as error:
-        return StepFailed(f"The model failed: {type(error).__name__}: {error}")
+        return StepFailed(f"The model failed: {type(error).__name__}.")
     return replace(completion, timing=completion.timing._replace(queue_s=queue_s))
 
 

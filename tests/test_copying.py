@@ -146,6 +146,13 @@ def test_the_words_come_back_with_the_answer() -> None:
     assert asked.in_own_words(why) == "'Last 春节' marks the past, so 'go' becomes 'went'."
 
 
+def test_no_word_that_came_back_is_taken_for_a_stand_in() -> None:
+    asked = Asked("I wrote to peter@x.com that Иван go home.")
+    assert asked.text == "I wrote to Anna that Peter go home."
+    why = "After 'Anna', 'PETER' needs 'goes'."
+    assert asked.in_own_words(why) == "After 'peter@x.com', 'Иван' needs 'goes'."
+
+
 def test_every_change_in_the_corpus_is_named() -> None:
     """What the rule rests on: it would undo no correction that the model has learned."""
     count = 0

@@ -322,7 +322,8 @@ async def test_a_step_that_raises_fails_its_batch_and_the_next_works(mode: str) 
         results = await asyncio.gather(*tasks, return_exceptions=True)
         failures = [result for result in results if isinstance(result, StepFailed)]
         assert len(failures) in (1, 2)  # the first may have run alone for a step
-        assert "ArithmeticError: the model is confused" in str(failures[0])
+        assert "ArithmeticError" in str(failures[0])
+        assert "confused" not in str(failures[0])  # its words might be another request's
         assert isinstance(results[1], StepFailed)
         assert isinstance(results[2], Completion)
         assert results[2].text == expected_text("w7 w8", 50)

@@ -122,8 +122,8 @@ def test_a_step_that_raises_costs_its_own_requests_only(caplog: pytest.LogCaptur
     outputs, record, _ = core.step()
     assert record is None
     assert [(o.request_id, o.error) for o in outputs] == [
-        ("good", "ArithmeticError: the model is confused"),
-        ("bad", "ArithmeticError: the model is confused"),
+        ("good", "ArithmeticError"),
+        ("bad", "ArithmeticError"),
     ]
     assert "the model is confused" in caplog.text
     (output,) = core.step().outputs
@@ -136,7 +136,7 @@ def test_a_model_that_makes_too_few_tokens_has_failed_in_this_step_only() -> Non
     core.handle(AddRequest("a", [9, 9], max_tokens=9, arrival_time=0.0))
     working, core.model = core.model, SilentModel()
     (failed,) = core.step().outputs
-    assert (failed.request_id, failed.error) == ("a", "ValueError: 0 tokens for 1 requests")
+    assert (failed.request_id, failed.error) == ("a", "ValueError")
     core.model = working
     core.handle(AddRequest("b", [9, 7], max_tokens=1, arrival_time=0.0))
     (output,) = core.step().outputs
@@ -152,7 +152,7 @@ def test_a_step_that_raises_costs_nobody_who_took_over_an_id() -> None:
     core.handle(AddRequest("a", [9, 5], max_tokens=1, arrival_time=0.0))  # waits for the batch
     working, core.model = core.model, FailingModel()
     (failed,) = core.step().outputs
-    assert (failed.request_id, failed.error) == ("b", "ArithmeticError: the model is confused")
+    assert (failed.request_id, failed.error) == ("b", "ArithmeticError")
     core.model = working
     (output,) = core.step().outputs
     assert (output.request_id, output.error) == ("a", "")

@@ -6,7 +6,11 @@ from collections.abc import AsyncIterator, Callable
 
 import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
+from miniserve.background import BackgroundServer
 from miniserve.breaker import CircuitBreaker
 from miniserve.client import EngineState, EngineUnavailable, QueueFull, StepFailed
 from miniserve.completion import PromptTooLong
@@ -97,6 +101,45 @@ async def test_a_completion(upstream: Upstream, client: RemoteClient) -> None:
     assert upstream.request_ids == ["r1"]
 
 
+async def test_a_refusal_is_logged_once(
+    upstream: Upstream, client: RemoteClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    upstream.answer = lambda: httpx.Response(400, text="temperature must be > 0")
+    for _ in range(2):
+        with pytest.raises(EngineUnavailable, match="status 400") as caught:
+            await generate(client)
+        assert caught.value.retry_after_s == 60
+    assert caplog.text.count("temperature must be > 0") == 1
+
+
+async def test_a_key_goes_with_every_request() -> None:
+    seen = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request.headers.get("authorization"))
+        return httpx.Response(200, json=MODELS)
+
+    for key in ("s3cret", None):
+        remote = RemoteClient(
+            "http://engine/v1", "tutor", api_key=key, transport=httpx.MockTransport(answer)
+        )
+        await remote.start()
+        await remote.stop()
+    assert seen == ["Bearer s3cret", None]
+
+
+async def test_an_engine_on_this_host_is_asked_directly(monkeypatch: pytest.MonkeyPatch) -> None:
+    route = Route("/v1/models", lambda request: JSONResponse(MODELS))
+    with BackgroundServer(Starlette(routes=[route])) as server:
+        monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")  # nobody listens there
+        for name in ("NO_PROXY", "no_proxy"):  # where the server has put this host
+            monkeypatch.delenv(name, raising=False)
+        remote = RemoteClient(f"{server.url}/v1", "tutor")
+        async with asyncio.timeout(10):
+            await remote.start()
+        await remote.stop()
+
+
 async def test_one_too_many_is_refused_without_asking(
     upstream: Upstream, client: RemoteClient
 ) -> None:
@@ -124,14 +167,15 @@ async def test_one_too_many_is_refused_without_asking(
         ),
         (httpx.Response(404, json={"error": {"message": "no such model"}}), EngineUnavailable),
         (httpx.Response(401), EngineUnavailable),
-        (httpx.Response(418), StepFailed),
+        (httpx.Response(418), EngineUnavailable),
+        (httpx.Response(201), StepFailed),
         (httpx.Response(200, text="<html>"), StepFailed),
         (httpx.Response(200, json={"choices": []}), StepFailed),
         (httpx.Response(200, json=[1]), StepFailed),
         (httpx.Response(200, text="[" * 100_000), StepFailed),
         (
             httpx.Response(400, content=b"x", headers={"content-type": "a/b; charset=hex"}),
-            StepFailed,
+            EngineUnavailable,
         ),
         (answered(r'"\ud800 half"'), StepFailed),
         (answered("null"), StepFailed),
@@ -193,7 +237,7 @@ async def test_what_real_engines_answered(
         (recorded.LLAMA_LOADING, QueueFull),
         (recorded.VLLM_DEAD, EngineUnavailable),
         (recorded.VLLM_UNKNOWN_MODEL, EngineUnavailable),
-        (recorded.LLAMA_BAD_BODY, StepFailed),
+        (recorded.LLAMA_BAD_BODY, EngineUnavailable),
     ],
 )
 async def test_what_real_engines_said_of_errors(

@@ -58,6 +58,19 @@ def test_the_token_budget_covers_every_slot() -> None:
         Settings(max_num_seqs=64, max_num_batched_tokens=32)
 
 
+def test_a_batch_does_not_wait_longer_than_a_request_may() -> None:
+    with pytest.raises(ValidationError, match="max_wait_s"):
+        Settings(mode=Mode.STATIC, max_wait_s=40)
+    assert Settings(mode=Mode.CONTINUOUS, max_wait_s=40).max_wait_s == 40
+
+
+def test_a_key_is_not_shown() -> None:
+    settings = Settings.model_validate({"engine_api_key": "s3cret"})
+    assert settings.engine_api_key is not None
+    assert settings.engine_api_key.get_secret_value() == "s3cret"
+    assert "s3cret" not in repr(settings)
+
+
 @pytest.mark.parametrize("proxies", ["", "*", "10.0.0.1", "10.0.0.0/8, ::1, fd00::/8"])
 def test_proxies_are_addresses_or_networks(proxies: str) -> None:
     assert Settings(forwarded_allow_ips=proxies).forwarded_allow_ips == proxies

@@ -89,6 +89,19 @@ def test_a_sentence_is_trimmed_at_its_ends_and_else_left_alone() -> None:
     assert check_sentence(" " * 300 + "x" * 200 + "\n" * 300) == "x" * 200
 
 
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("He\u00a0goed\u2009home.", "He goed home."),
+        ("\ufeffHe goed home.\u200b", "He goed home."),
+        ("He un\u00addid it.", "He undid it."),
+        ("\u00a0\ufeff He goed.", "He goed."),
+    ],
+)
+def test_what_a_copied_text_brings_with_it_is_no_fault(text: str, sentence: str) -> None:
+    assert check_sentence(text) == sentence
+
+
 @given(st.text())
 @example("\x85")
 @example("a\x1cb")
@@ -170,7 +183,7 @@ def test_an_answer_that_was_cut_off_is_not_read() -> None:
 @pytest.mark.parametrize(
     ("text", "finish_reason", "message"),
     [
-        ("It didn't last.\n'Last.\n'Last.\n'Last ago' marks the past.", "stop", "has 4 lines"),
+        ("It didn't last.\n'Last.\n'Last.\n'Last ago' marks the past.", "stop", "4 of two lines"),
         ("It didn't last.\n'Last ago' marks the past, so it 'does", "length", "after 31 tokens"),
         ("It didn't last.\n'Last.\n'Last.\n'Last.\n'Last.\n'La", "length", "after 31 tokens"),
         ("It didn't last.\n", "length", "after 31 tokens"),

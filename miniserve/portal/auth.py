@@ -20,7 +20,10 @@ from miniserve.problems import Problem
 NOT_SIGNED_IN = Problem("not-signed-in", 401, "Not signed in", "Please sign in first.")
 NOT_ALLOWED = Problem("not-allowed", 403, "Not allowed", "This is for admins.")
 ONE_TIME_PASSWORD = Problem(
-    "one-time-password", 403, "The password must be changed", "A one-time password is good once."
+    "one-time-password",
+    403,
+    "The password must be changed",
+    "Please choose a password of your own first.",
 )
 
 #: What a route may answer with that has `require_student` or `require_admin`.

@@ -1,7 +1,8 @@
 """The pages behind the gate: correct a sentence, see the history; for admins, all accounts.
 
 Plain forms and links, no JavaScript. A form that worked answers 303, so that reloading the next
-page sends nothing twice.
+page sends nothing twice; only the one that makes an account answers with a page, which tells a
+password once.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from miniserve import problems
-from miniserve.app import admitted_client, generate_in_time
+from miniserve.app import admitted_client, correct_in_time
 from miniserve.client import EngineClient
+from miniserve.completion import PromptTooLong
 from miniserve.middleware.injection import find_injection
 from miniserve.portal import accounts, exercises
 from miniserve.portal.accounts import BadName, NameTaken, Student
@@ -30,8 +32,7 @@ from miniserve.portal.auth import (
 )
 from miniserve.portal.database import DATABASE_BUSY
 from miniserve.portal.html import FormField, page
-from miniserve.settings import Settings
-from miniserve.tutor import SentenceError, check_sentence, prompt_for, read_completion
+from miniserve.tutor import AnswerError, SentenceError, check_sentence
 
 
 def pages_router() -> APIRouter:
@@ -64,15 +65,10 @@ def pages_router() -> APIRouter:
             return await run_in_threadpool(_home, request, student, db, sentence, str(broken))
         if (found := find_injection(checked)) is not None:
             return await run_in_threadpool(_home, request, student, db, sentence, found.message)
-        settings: Settings = request.app.state.settings
-        completion = await generate_in_time(
-            request,
-            client,
-            prompt_for(checked),
-            max_tokens=settings.max_tokens,
-            timeout_s=settings.request_timeout_s,
-        )
-        correction = read_completion(completion, checked)
+        try:
+            correction, _ = await correct_in_time(request, client, checked)
+        except (AnswerError, PromptTooLong) as error:  # the learner may change some words
+            return await run_in_threadpool(_home, request, student, db, sentence, str(error))
         if not await run_in_threadpool(exercises.add, db, student, checked, correction):
             raise Refused(NOT_SIGNED_IN)
         return RedirectResponse("/", 303)
