@@ -59,7 +59,7 @@ CACHE   := data/build/cache
 TRAIN   := $(BIN)/python data/build/train.py --precision float32 --threads 2
 AVERAGE := $(BIN)/python data/build/average.py
 
-data: setup      ## make corpora and tutor again (about 18 hours of two cores; needs the train extra)
+data: setup      ## make corpora and tutor again (about 19 hours of two cores; needs the train extra)
 	$(BIN)/python -m pip install --editable '.[train]'
 	for n in 1 2 3 4 5 6; do \
 	  $(CORPUS) --train-examples 600000 --seed 80$$n --out $(CACHE)/v8-$$n || exit 1; done
@@ -77,6 +77,9 @@ data: setup      ## make corpora and tutor again (about 18 hours of two cores; n
 	$(CORPUS) --train-examples 340000 --seed 2301 --out $(CACHE)/v23
 	$(CORPUS) --train-examples 70000 --seed 2401 --out $(CACHE)/v24
 	$(CORPUS) --train-examples 180000 --seed 2501 --out $(CACHE)/v25
+	$(CORPUS) --train-examples 260000 --seed 2601 --out $(CACHE)/v26
+	$(CORPUS) --train-examples 480000 --seed 2701 --out $(CACHE)/v27
+	$(CORPUS) --train-examples 95000 --seed 2801 --out $(CACHE)/v28
 	$(TRAIN) --recipe data/build/recipes/part1.json --run $(CACHE)/run
 	cp -r $(CACHE)/run/export $(CACHE)/first
 	$(TRAIN) --recipe data/build/recipes/part2.json --run $(CACHE)/run9
@@ -104,8 +107,12 @@ data: setup      ## make corpora and tutor again (about 18 hours of two cores; n
 	$(AVERAGE) $(CACHE)/eleventh_mean $(CACHE)/run22/export 0.8 $(CACHE)/twelfth
 	$(TRAIN) --recipe data/build/recipes/part13.json --run $(CACHE)/run24
 	$(AVERAGE) $(CACHE)/twelfth $(CACHE)/run24/export 0.7 $(CACHE)/thirteenth
-	$(AVERAGE) $(CACHE)/ninth $(CACHE)/thirteenth 0.85 data/tutor
-	$(BIN)/python data/build/make_golden.py
+	$(AVERAGE) $(CACHE)/ninth $(CACHE)/thirteenth 0.85 $(CACHE)/thirteenth_mean
+	$(TRAIN) --recipe data/build/recipes/part14.json --run $(CACHE)/run26
+	$(AVERAGE) $(CACHE)/thirteenth_mean $(CACHE)/run26/export 0.85 $(CACHE)/fourteenth
+	$(AVERAGE) $(CACHE)/ninth $(CACHE)/fourteenth 0.85 $(CACHE)/fourteenth_mean
+	$(TRAIN) --recipe data/build/recipes/part15.json --run $(CACHE)/run28
+	$(AVERAGE) $(CACHE)/fourteenth_mean $(CACHE)/run28/export 0.4 data/tutor	$(BIN)/python data/build/make_golden.py
 	$(BIN)/python data/build/evaluate.py --kinds
 
 lock: setup      ## resolve requirements.lock again (needs uv)

@@ -135,6 +135,8 @@ def _may_stand(shown: list[str], new: list[str], named: set[str]) -> bool:
     Words put in are named, or it is one word for another that is no name; the explanation of a
     sentence with two errors sometimes speaks of one only. Words taken out are such as may go.
     """
+    if any(not (piece.isspace() or _is_latin(piece) or piece in shown) for piece in new):
+        return False  # no correction puts a mark in
     taken_out, put_in = list(filter(_is_latin, shown)), list(filter(_is_latin, new))
     if not put_in:
         return bool(taken_out) and all(_may_go(word, named) for word in taken_out)

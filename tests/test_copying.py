@@ -146,6 +146,11 @@ def test_the_words_come_back_with_the_answer() -> None:
     assert asked.in_own_words(why) == "'Last 春节' marks the past, so 'go' becomes 'went'."
 
 
+def test_no_mark_is_put_in() -> None:
+    asked = Asked("My aunty cooked rice.")
+    assert asked.held("My<ty cooked rice.", NO_CHANGE) == "My aunty cooked rice."
+
+
 def test_no_word_that_came_back_is_taken_for_a_stand_in() -> None:
     asked = Asked("I wrote to peter@x.com that Иван go home.")
     assert asked.text == "I wrote to Anna that Peter go home."

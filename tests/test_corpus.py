@@ -17,6 +17,7 @@ from data.build.corpus.dressing import Dresser, without_apostrophes
 from data.build.corpus.forms import Retry, VerbForms
 from data.build.corpus.frame_errors import FrameErrors
 from data.build.corpus.frame_joins import joinable, tense
+from data.build.corpus.frame_pairs import pairs
 from data.build.corpus.frame_parser import Frame, frames, parse, right_form
 from data.build.corpus.grammar import Grammar
 from data.build.corpus.inflect import add_ed, add_ing, add_s, doubles, irregular, irregular_table
@@ -435,6 +436,47 @@ def test_an_error_that_nothing_gives_away_is_not_planted() -> None:
         drawer = Drawer(kind, 1)
         with pytest.raises(Retry):
             FrameErrors(cast(Grammar, drawer)).error(parse(line), 1, kind, W("x"))
+
+
+class Irregular:
+    """A lexicon that needs no dictionary."""
+
+    verbs = MappingProxyType({base: irregular(base) for base in irregular_table()})
+
+
+@pytest.mark.parametrize(
+    ("line", "kind", "changes"),
+    [
+        ("My {mother|n} is [sing|ing].", "missing_be", {"singing": "is singing"}),
+        ("I'm [go|ing] home.", "missing_be", {"I going": "I'm going"}),
+        ("What are you [do|ing]?", "missing_be", {"you doing": "are you doing"}),
+        ("The {bird|n} [be|be-is] very small.", "missing_be", {"very": "is very"}),
+        ("Who is [sing|ing]?", "missing_be", {}),
+        ("She was [sing|ing].", "missing_be", {}),  # or is she singing now?
+        ("We chose to [go|base-to] home.", "infinitive", {"going": "to go", "go": "to go"}),
+        ("I forgot to [go|base-to].", "infinitive", {"go": "to go"}),
+        ("The way to [go|base-to].", "infinitive", {}),
+        ("Where did she [go|base-did]?", "do_support", {"she went": "did she go"}),
+        ("Why do you [weep|base-did]?", "do_support", {"you weep": "do you weep"}),
+        (
+            "I [do|do:don't] [know|base-did] him.",
+            "do_support",
+            {"am not": "do not", "'m not": "do not"},
+        ),
+        ("{Tom|name} [do|do3:doesn't] [know|base-did].", "do_support", {"is not": "does not"}),
+        ("He [do|do3:doesn't] [swim|base-did].", "do_support", {}),  # he is not swimming?
+    ],
+)
+def test_errors_of_two_words(line: str, kind: str, changes: dict[str, str]) -> None:
+    frame, lex = parse(line), cast(Lexicon, Irregular())
+    found = [pair for i in range(len(frame.pieces)) for pair in pairs(frame, i, lex).get(kind, ())]
+    assert {pair.wrong: pair.right for pair in found} == changes
+    for pair in found:
+        assert pair.right in pair.why
+        joined, at = pair.joined(frame)
+        printed = [right_form(p, lex) if p.form else p.text for p in joined.pieces]
+        assert printed[at] == pair.right
+        assert len(joined.pieces) == len(frame.pieces) - (pair.last - pair.first)
 
 
 def test_contractions_without_apostrophes() -> None:

@@ -123,8 +123,8 @@ def missing_copula(f: Frame, i: int) -> tuple[Pair, ...]:
 
 @cache
 def forms_of(lex: Lexicon, lemmas: tuple[str, ...]) -> frozenset[str]:
-    """All forms of these verbs."""
-    verbs = [lex.verbs[lemma] for lemma in lemmas]
+    """All forms of those of these verbs that the lexicon has."""
+    verbs = [lex.verbs[lemma] for lemma in lemmas if lemma in lex.verbs]
     return frozenset().union(*({v.lemma, v.s, v.past, v.pp, v.ing} for v in verbs))
 
 
