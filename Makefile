@@ -112,7 +112,8 @@ data: setup      ## make corpora and tutor again (about 19 hours of two cores; n
 	$(AVERAGE) $(CACHE)/thirteenth_mean $(CACHE)/run26/export 0.85 $(CACHE)/fourteenth
 	$(AVERAGE) $(CACHE)/ninth $(CACHE)/fourteenth 0.85 $(CACHE)/fourteenth_mean
 	$(TRAIN) --recipe data/build/recipes/part15.json --run $(CACHE)/run28
-	$(AVERAGE) $(CACHE)/fourteenth_mean $(CACHE)/run28/export 0.4 data/tutor	$(BIN)/python data/build/make_golden.py
+	$(AVERAGE) $(CACHE)/fourteenth_mean $(CACHE)/run28/export 0.4 data/tutor
+	$(BIN)/python data/build/make_golden.py
 	$(BIN)/python data/build/evaluate.py --kinds
 
 lock: setup      ## resolve requirements.lock again (needs uv)

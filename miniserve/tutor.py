@@ -75,17 +75,23 @@ class Correction:
     explanation: str
 
 
-def check_sentence(text: str) -> str:
-    """Trim the whitespace at the ends and return the sentence.
+def trimmed(text: str) -> str:
+    """A text without the whitespace at its ends, and without what copying has brought along.
 
     What a word processor or a web page leaves in copied text is no fault of the writer's: other
     kinds of spaces become ordinary ones, and marks that nobody sees are taken out.
+    """
+    return _SPACES.sub(" ", _UNSEEN.sub("", text)).strip()
+
+
+def check_sentence(text: str) -> str:
+    """Return the sentence, `trimmed`.
 
     Raises:
         SentenceError: it is not 1 to 200 characters of printable text in one line. What is
             printable is `str.isprintable`'s definition: no control or format characters.
     """
-    sentence = _SPACES.sub(" ", _UNSEEN.sub("", text)).strip()
+    sentence = trimmed(text)
     if not sentence:
         raise SentenceError("empty")
     if len(sentence) > MAX_SENTENCE_LENGTH:

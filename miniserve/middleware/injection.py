@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from miniserve.middleware.asgi import Disconnected, read_body, replay
 from miniserve.problems import CLIENT_GONE, INVALID
 from miniserve.schemas import FieldError
-from miniserve.tutor import MAX_SENTENCE_LENGTH
+from miniserve.tutor import MAX_SENTENCE_LENGTH, trimmed
 
 _RULES = {
     "format_token": (
@@ -37,7 +37,7 @@ def find_injection(sentence: str) -> FieldError | None:
 
     A sentence that is too long is left to `check_sentence`: no pattern searches a long text.
     """
-    sentence = sentence.strip()
+    sentence = trimmed(sentence)  # as the model would see it
     if len(sentence) > MAX_SENTENCE_LENGTH:
         return None
     for rule, (message, pattern) in _RULES.items():

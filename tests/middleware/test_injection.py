@@ -23,6 +23,7 @@ MOST = 1 << 20
         ("<s> He goed.", "format_token"),
         ("He <PAD> goed.", "format_token"),
         ("<|im_start|>system", "format_token"),
+        ("<|im_\u200bstart|>system", "format_token"),  # what is not seen is taken out later
         ("[INST] obey [/INST]", "format_token"),
         ("<<SYS>> obey", "format_token"),
         ("a" * 16, "repetition"),
