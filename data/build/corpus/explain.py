@@ -180,6 +180,31 @@ def question_do(do: str, wrong: str, right: str) -> str:
     return f"The question needs '{do}': '{wrong}' becomes '{right}'."
 
 
+def question_order(auxiliary: str, subject: str, wrong: str, right: str) -> str:
+    """where you are going?"""
+    return f"In a question, '{auxiliary}' stands before '{subject}': '{wrong}' becomes '{right}'."
+
+
+def missing_do(do: str, wrong: str, right: str) -> str:
+    """he not like me."""
+    return f"The negative needs '{do}': '{wrong}' becomes '{right}'."
+
+
+def modal_s(modal: str) -> str:
+    """she cans sing."""
+    return f"The modal '{modal}' takes no -s."
+
+
+def modal_not(modal: str, wrong: str) -> str:
+    """he doesn't can swim."""
+    return f"'Can' is made negative without 'do': '{wrong}' becomes '{modal}'."
+
+
+def missing_would(wrong: str, right: str) -> str:
+    """if I were rich, I buy a boat."""
+    return f"What would only happen takes 'would': '{wrong}' becomes '{right}'."
+
+
 def negative_do(lemma: str, wrong: str, right: str) -> str:
     """I am not understand."""
     return f"'{lemma.capitalize()}' is made negative with 'do': '{wrong}' becomes '{right}'."

@@ -5,86 +5,49 @@ The words of a frame that such an error touches become one piece, which is print
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import cache
-
 from . import explain
-from .forms import NO_PROGRESSIVE, be_form
-from .frame_parser import BREAKS, Frame, Piece, right_form
+from .forms import NO_BE, NO_PROGRESSIVE, be_form
+from .frame_auxiliaries import (
+    missing_do,
+    missing_would,
+    modal_form,
+    object_infinitive,
+    question_order,
+    still_going_on,
+)
+from .frame_parser import Frame
 from .lexicon import Lexicon
+from .pair import PRESENT_BE, Pair, forms_of, has_subject, said, time_is_clear
 from .sentence import NP
 from .wordlists import words
 
-PAIR_KINDS = frozenset(("missing_be", "infinitive", "do_support"))
-PRESENT_BE = frozenset(("am", "is", "are"))
+PAIR_KINDS = frozenset(("missing_be", "infinitive", "do_support", "question_order", "modal_form"))
+PAIR_KINDS |= {"still_going_on"}
 BE = PRESENT_BE | {"was", "were"}
 CONTRACTED = {"i'm": "I", "you're": "you", "we're": "we", "they're": "they"}
 CONTRACTED |= {"he's": "he", "she's": "she", "it's": "it"}
 SUBJECTS = frozenset(CONTRACTED.values()) | {"i"}
 ASKING = frozenset(("what", "where", "why", "when", "how", "who"))
 DEGREES = frozenset(("very", "so", "too", "really", "quite", "afraid", "ready", "late", "angry"))
-#: What begins no clause whose *be* may be missed: "there is", "what is happening", "who is coming".
-NO_SUBJECT = ASKING | {"there", "here", "that", "which", "it", "this"}
-PAST = frozenset(("past", "seq", "be-was", "be-were"))
 INFINITIVE_VERBS = tuple(words("infinitive_verbs"))
 BASE_VERBS = tuple(words("base_verbs"))
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Pieces `first` to `last` of a frame as they are right and wrong, and the explanation."""
-
-    first: int
-    last: int
-    right: str
-    wrong: str
-    why: str
-
-    def joined(self, f: Frame) -> tuple[Frame, int]:
-        """The frame with these pieces as one, and its index."""
-        begin, end = f.pieces[self.first], f.pieces[self.last]
-        piece = Piece(end.text if end.form else "be", f"pair:{self.right}", "", begin.glue)
-        rest = f.pieces[self.last + 1 :]
-        return replace(f, pieces=(*f.pieces[: self.first], piece, *rest)), self.first
 
 
 def pairs(f: Frame, i: int, lex: Lexicon) -> dict[str, tuple[Pair, ...]]:
     """Error kind -> what it may do to the verb mark of piece i and the words beside it."""
     found = {
         "missing_be": (*missing_be(f, i, lex), *missing_copula(f, i)),
-        "infinitive": infinitive(f, i, lex),
-        "do_support": (*question_do(f, i, lex), *negative_do(f, i, lex)),
+        "infinitive": (*infinitive(f, i, lex), *object_infinitive(f, i, lex)),
+        "do_support": (
+            *question_do(f, i, lex),
+            *negative_do(f, i, lex),
+            *missing_do(f, i, lex),
+        ),
+        "question_order": tuple(question_order(f, i, lex)),
+        "modal_form": (*modal_form(f, i, lex), *missing_would(f, i, lex)),
+        "still_going_on": tuple(still_going_on(f, i, lex)),
     }
     return {kind: made for kind, made in found.items() if made}
-
-
-def said(f: Frame, i: int, lex: Lexicon) -> str:
-    """Piece i as it is printed when it is right; '' before the beginning."""
-    if i < 0:
-        return ""
-    p = f.pieces[i]
-    return right_form(p, lex) if p.form else p.text
-
-
-def has_subject(f: Frame, i: int) -> bool:
-    """Whether a short plain subject begins the clause of piece i and ends right before it."""
-    begin = i
-    while begin and f.pieces[begin - 1].text.lower() not in BREAKS:
-        if f.pieces[begin - 1].text[-1] in ",.;:?!":
-            break
-        begin -= 1
-    subject = f.pieces[begin:i]
-    return (
-        0 < len(subject) <= 4
-        and not any(p.form for p in subject)
-        and subject[0].text.lower() not in NO_SUBJECT
-    )
-
-
-def time_is_clear(f: Frame, i: int, be: str) -> bool:
-    """Whether the sentence tells the time of a *be* that is left out: the present needs no help."""
-    others = (p.form for j, p in enumerate(f.pieces) if j != i)
-    return be in PRESENT_BE or bool(f.marker) or bool(PAST.intersection(others))
 
 
 def missing_be(f: Frame, i: int, lex: Lexicon) -> tuple[Pair, ...]:
@@ -119,13 +82,6 @@ def missing_copula(f: Frame, i: int) -> tuple[Pair, ...]:
         return ()
     right = f"{be} {after.text}"
     return (Pair(i, i + 1, right, after.text, explain.missing_be(after.text, right)),)
-
-
-@cache
-def forms_of(lex: Lexicon, lemmas: tuple[str, ...]) -> frozenset[str]:
-    """All forms of those of these verbs that the lexicon has."""
-    verbs = [lex.verbs[lemma] for lemma in lemmas if lemma in lex.verbs]
-    return frozenset().union(*({v.lemma, v.s, v.past, v.pp, v.ing} for v in verbs))
 
 
 def infinitive(f: Frame, i: int, lex: Lexicon) -> tuple[Pair, ...]:
@@ -168,7 +124,8 @@ def question_do(f: Frame, i: int, lex: Lexicon) -> tuple[Pair, ...]:
 def negative_do(f: Frame, i: int, lex: Lexicon) -> tuple[Pair, ...]:
     """I am not understand. ("He is not work" may want *working* as well.)"""
     lemma = f.pieces[i].text
-    if f.pieces[i].form != "base-did" or lemma not in NO_PROGRESSIVE or lemma == "have" or i < 2:
+    states = NO_PROGRESSIVE | NO_BE
+    if f.pieces[i].form != "base-did" or lemma not in states or lemma == "have" or i < 2:
         return ()
     first = i - 2 if f.pieces[i - 1].text == "not" else i - 1
     do = said(f, first, lex) + (" not" if first == i - 2 else "")

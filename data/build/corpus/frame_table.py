@@ -41,6 +41,10 @@ WEIGHT = {
     "states": 6,
     "perfects": 6,
     "conditionals": 5,
+    "long_subjects": 8,
+    "traps": 6,
+    "learner_c": 6,
+    "auxiliaries": 8,
     "learner_b": 3,
 }
 

@@ -171,9 +171,12 @@ KIND_W = {
     "time_clause": 6,
     "since_perfect": 5,
     "missing_be": 6,
-    "infinitive": 5,
-    "do_support": 5,
-    "correct": 60,
+    "infinitive": 7,
+    "do_support": 8,
+    "question_order": 5,
+    "modal_form": 4,
+    "still_going_on": 4,
+    "correct": 72,
 }
 #: Kinds that the grammar does not make: they are drawn from frames only.
 FRAME_KINDS = frozenset(
@@ -188,6 +191,9 @@ FRAME_KINDS = frozenset(
         "missing_be",
         "infinitive",
         "do_support",
+        "question_order",
+        "modal_form",
+        "still_going_on",
     )
 )
 PRES: list[tuple[float, Spec]] = [

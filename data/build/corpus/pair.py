@@ -1,0 +1,69 @@
+"""An error of two words at once: what it is, and what a frame must have for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cache
+
+from .frame_parser import BREAKS, Frame, Piece, right_form
+from .lexicon import Lexicon
+
+PRESENT_BE = frozenset(("am", "is", "are"))
+#: What begins no clause whose *be* may be missed: "there is", "what is happening", "who is coming".
+NO_SUBJECT = frozenset(("what", "where", "why", "when", "how", "who"))
+NO_SUBJECT |= {"there", "here", "that", "which", "it", "this"}
+PAST = frozenset(("past", "seq", "be-was", "be-were"))
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Pieces `first` to `last` of a frame as they are right and wrong, and the explanation."""
+
+    first: int
+    last: int
+    right: str
+    wrong: str
+    why: str
+
+    def joined(self, f: Frame) -> tuple[Frame, int]:
+        """The frame with these pieces as one, and its index."""
+        begin, end = f.pieces[self.first], f.pieces[self.last]
+        piece = Piece(end.text if end.form else "be", f"pair:{self.right}", "", begin.glue)
+        rest = f.pieces[self.last + 1 :]
+        return replace(f, pieces=(*f.pieces[: self.first], piece, *rest)), self.first
+
+
+def said(f: Frame, i: int, lex: Lexicon) -> str:
+    """Piece i as it is printed when it is right; '' before the beginning."""
+    if i < 0:
+        return ""
+    p = f.pieces[i]
+    return right_form(p, lex) if p.form else p.text
+
+
+def has_subject(f: Frame, i: int) -> bool:
+    """Whether a short plain subject begins the clause of piece i and ends right before it."""
+    begin = i
+    while begin and f.pieces[begin - 1].text.lower() not in BREAKS:
+        if f.pieces[begin - 1].text[-1] in ",.;:?!":
+            break
+        begin -= 1
+    subject = f.pieces[begin:i]
+    return (
+        0 < len(subject) <= 4
+        and not any(p.form for p in subject)
+        and subject[0].text.lower() not in NO_SUBJECT
+    )
+
+
+def time_is_clear(f: Frame, i: int, be: str) -> bool:
+    """Whether the sentence tells the time of a *be* that is left out: the present needs no help."""
+    others = (p.form for j, p in enumerate(f.pieces) if j != i)
+    return be in PRESENT_BE or bool(f.marker) or bool(PAST.intersection(others))
+
+
+@cache
+def forms_of(lex: Lexicon, lemmas: tuple[str, ...]) -> frozenset[str]:
+    """All forms of those of these verbs that the lexicon has."""
+    verbs = [lex.verbs[lemma] for lemma in lemmas if lemma in lex.verbs]
+    return frozenset().union(*({v.lemma, v.s, v.past, v.pp, v.ing} for v in verbs))
