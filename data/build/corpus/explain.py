@@ -195,9 +195,36 @@ def modal_s(modal: str) -> str:
     return f"The modal '{modal}' takes no -s."
 
 
-def modal_not(modal: str, wrong: str) -> str:
-    """he doesn't can swim."""
-    return f"'Can' is made negative without 'do': '{wrong}' becomes '{modal}'."
+def modal_do(wrong: str, right: str) -> str:
+    """he doesn't can swim; do you can help me?"""
+    return f"'Can' needs no 'do': '{wrong}' becomes '{right}'."
+
+
+def needless_be(lemma: str, wrong: str, right: str) -> str:
+    """we must be learn; it is belongs to her."""
+    return f"'{lemma.capitalize()}' needs no 'be' here: '{wrong}' becomes '{right}'."
+
+
+def wrong_question(auxiliary: str, wrong: str, right: str) -> str:
+    """are you like pizza? do you hungry?"""
+    return f"This question is asked with '{auxiliary.lower()}': '{wrong}' becomes '{right}'."
+
+
+def passive_do(wrong: str, right: str) -> str:
+    """dogs don't allowed."""
+    return f"A passive is made negative with 'be': '{wrong}' becomes '{right}'."
+
+
+def who_did(asking: str, wrong: str, right: str) -> str:
+    """who did told you?"""
+    return (
+        f"'{asking.capitalize()}' is the subject and needs no 'did': '{wrong}' becomes '{right}'."
+    )
+
+
+def habit(wrong: str, right: str) -> str:
+    """my mother doing yoga every morning."""
+    return f"A habit is told in the simple present: '{wrong}' becomes '{right}'."
 
 
 def missing_would(wrong: str, right: str) -> str:

@@ -8,7 +8,16 @@ from typing import ClassVar
 
 from . import explain
 from .forms import ALWAYS_OBJECT, NO_PROGRESSIVE, NT, PASSIVE_BARE, Retry, be_form
-from .frame_parser import BREAKS, NO_PASSIVE, PAST_MODALS, Frame, Piece, right_form, subject_number
+from .frame_parser import (
+    BREAKS,
+    NO_PASSIVE,
+    PAST_MODALS,
+    TIME_WORDS,
+    Frame,
+    Piece,
+    right_form,
+    subject_number,
+)
 from .grammar import Grammar
 from .inflect import Verb
 from .sentence import NP, Err, W
@@ -71,7 +80,6 @@ GERUND_VERBS = frozenset(words("gerund_verbs"))
 GERUND_WORDS = frozenset(words("gerund_words"))
 LET_VERBS = frozenset(words("let_verbs"))
 HAVE_VERBS = frozenset(("have", "get"))
-TIME_WORDS = frozenset(words("time_words"))
 SHORTENED = {"have": "'ve", "has": "'s", "am": "'m", "is": "'s", "are": "'re", "will": "'ll"}
 LET_FIRST = frozenset(("let", "make", "help"))
 LET_WORDS = frozenset(words("let_words"))
@@ -169,14 +177,14 @@ class FrameErrors:
             g.plant(w, wrong, p.text, why)
         elif p.text in PAST_MODALS:
             (self.wish_error if form == "wish" else self.sequence_error)(f, i, w)
-        elif form.startswith("be-"):
-            self.be_error(f, i, kind, w, low)
-        elif form in {"since", "since3"}:
-            self.since(f, i, w)
         elif kind == "time_clause":
             self.will_clause(f, i, w)
         elif kind == "perfect_past":
             self.perfect_past(f, i, w)
+        elif form.startswith("be-"):
+            self.be_error(f, i, kind, w, low)
+        elif form in {"since", "since3"}:
+            self.since(f, i, w)
         elif kind == "participle_passive" and form == "past":
             self.no_passive(f, i, w)
         elif kind == "progressive" and form in {"state", "state3"}:
@@ -415,7 +423,8 @@ class FrameErrors:
         number = subject_number(f, i)
         if not number:
             raise Retry
-        have, participle = "have" if number == "p" else "has", self.g.lex.verbs[f.pieces[i].text].pp
+        have, lemma = "have" if number == "p" else "has", f.pieces[i].text
+        participle = "been" if lemma == "be" else self.g.lex.verbs[lemma].pp
         self.plant_two(
             f, i, w, have, participle, lambda wrong: explain.perfect_past(f.marker, wrong, w.right)
         )

@@ -232,16 +232,21 @@ def kinds_of(f: Frame, i: int, lex: Lexicon) -> Iterator[str]:
         yield k
     if p.form in {"pres", "pres3"} and p.text in NO_BE and i and f.pieces[i - 1].text in PRONOUNS:
         yield "progressive"  # I am agree
-    if p.form == "past" and subject_number(f, i):
+    if p.form in {"past", "be-was", "be-were"} and subject_number(f, i):
         if p.text in NO_PASSIVE:
             yield "participle_passive"  # it was happened
         if OVER.search(f.marker) and same_clause(f, i):
             yield "perfect_past"  # I have seen it two days ago
+    after_when = i > 1 and f.pieces[i - 2].text.lower() in TIME_WORDS and not p.glue
+    if p.form in {"be-am", "be-is", "be-are"} and after_when and FUTURE.search(f.source):
+        yield "time_clause"  # when I will be at home
 
 
 PRONOUNS = frozenset(("I", "You", "We", "They", "He", "She", "It"))
 MANY = frozenset(("i", "you", "we", "they"))
 NO_PASSIVE = frozenset(words("events"))
+TIME_WORDS = frozenset(words("time_words"))
+FUTURE = re.compile(r"\b(will|won't)\b|'ll\b")
 #: Past markers of a time that is surely over (*this morning* may not be).
 OVER = re.compile(r"\bago\b|yesterday|\blast\b|\b1[0-9]{3}\b|\b20[01][0-9]\b|\bday before\b", re.I)
 

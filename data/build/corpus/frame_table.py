@@ -44,6 +44,7 @@ WEIGHT = {
     "long_subjects": 8,
     "traps": 6,
     "learner_c": 6,
+    "learner_d": 8,
     "auxiliaries": 8,
     "learner_b": 3,
 }

@@ -9,9 +9,11 @@ from .frame_parser import BREAKS, Frame, Piece, right_form
 from .lexicon import Lexicon
 
 PRESENT_BE = frozenset(("am", "is", "are"))
+THIRD = frozenset(("he", "she", "it"))
+PRONOUNS = THIRD | {"i", "you", "we", "they"}
+ASKING = frozenset(("what", "where", "why", "when", "how", "who"))
 #: What begins no clause whose *be* may be missed: "there is", "what is happening", "who is coming".
-NO_SUBJECT = frozenset(("what", "where", "why", "when", "how", "who"))
-NO_SUBJECT |= {"there", "here", "that", "which", "it", "this"}
+NO_SUBJECT = ASKING | {"there", "here", "that", "which"}
 PAST = frozenset(("past", "seq", "be-was", "be-were"))
 
 
@@ -34,8 +36,8 @@ class Pair:
 
 
 def said(f: Frame, i: int, lex: Lexicon) -> str:
-    """Piece i as it is printed when it is right; '' before the beginning."""
-    if i < 0:
+    """Piece i as it is printed when it is right; '' before the beginning and after the end."""
+    if not 0 <= i < len(f.pieces):
         return ""
     p = f.pieces[i]
     return right_form(p, lex) if p.form else p.text

@@ -1,0 +1,74 @@
+"""Infinitives without *to*, and progressives of the present for what began in the past."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from . import explain
+from .frame_parser import Frame, right_form
+from .lexicon import Lexicon
+from .pair import PRONOUNS, Pair, forms_of, said
+from .specs import ITTO
+from .wordlists import words
+
+OBJECT_PRONOUNS = frozenset(("me", "you", "him", "her", "us", "them"))
+PRESENT_HAVE = {"have": "are", "has": "is", "haven't": "aren't", "hasn't": "isn't"}
+CONTRACTED_HAVE = {"i've": "I'm", "you've": "you're", "we've": "we're", "they've": "they're"}
+INFINITIVE_VERBS = tuple(words("infinitive_verbs"))
+BASE_VERBS = tuple(words("base_verbs"))
+ASK_SOMEONE = tuple(words("ask_someone"))
+TIME_UNITS = frozenset(words("time_units"))
+
+
+def infinitive(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:
+    """Decided studying; want go; it is hard find a flat; I want you go there."""
+    if f.pieces[i].form != "base-to" or i < 2 or f.pieces[i].glue:
+        return
+    if f.pieces[i - 1].text != "to" or f.pieces[i - 1].glue:
+        return
+    trigger, base = said(f, i - 2, lex).lower(), right_form(f.pieces[i], lex)
+    wrongs = [base]
+    someone = trigger in OBJECT_PRONOUNS or f.pieces[i - 2].type == "name"
+    if someone and said(f, i - 3, lex).lower() in forms_of(lex, ASK_SOMEONE):
+        trigger = said(f, i - 3, lex).lower()
+    elif trigger in {"like", "love"} and said(f, i - 3, lex).lower() in {"would", "i'd", "we'd"}:
+        pass
+    elif trigger in forms_of(lex, INFINITIVE_VERBS) and base in lex.verbs:
+        wrongs += [lex.verbs[base].ing] * 2
+    elif trigger not in forms_of(lex, BASE_VERBS) and trigger not in ITTO:
+        return
+    for wrong in wrongs:
+        yield Pair(i - 1, i, f"to {base}", wrong, explain.infinitive(trigger, wrong, f"to {base}"))
+
+
+def says_how_long(f: Frame, i: int) -> bool:
+    """Whether piece i is followed by *since …* or *for two years*."""
+    after = [p.text.lower().strip(".,?!") for p in f.pieces[i + 1 :]]
+    lasting = (
+        word in TIME_UNITS for j, word in enumerate(after) if "for" in after[max(0, j - 3) : j]
+    )
+    return "since" in after or any(lasting)
+
+
+def still_going_on(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:
+    """It is raining since noon; I'm working here for five years."""
+    if f.pieces[i].form != "ing" or said(f, i - 1, lex) != "been" or i < 2:
+        return
+    if not says_how_long(f, i) and (said(f, 0, lex).lower() != "how" or i < 4):
+        return
+    have, ing = said(f, i - 2, lex), said(f, i, lex)
+    if have.lower() in CONTRACTED_HAVE:
+        be = CONTRACTED_HAVE[have.lower()]
+        wrong, right = f"{be} {ing}", f"{have} been {ing}"
+        inside = right if be == "I'm" else right[0].lower() + right[1:]
+        why = explain.since_perfect(wrong, inside)
+        wrong = wrong[0].upper() + wrong[1:] if have[0].isupper() else wrong
+        yield Pair(i - 2, i, right, wrong, why)
+    elif have in PRESENT_HAVE:
+        be = "am" if said(f, i - 3, lex) == "I" and have == "have" else PRESENT_HAVE[have]
+        wrong, right = f"{be} {ing}", f"{have} been {ing}"
+        yield Pair(i - 2, i, right, wrong, explain.since_perfect(wrong, right))
+    elif have.lower() in PRONOUNS and said(f, i - 3, lex) in PRESENT_HAVE:
+        asked = said(f, i - 3, lex)
+        wrong, right = f"{PRESENT_HAVE[asked]} {have} {ing}", f"{asked} {have} been {ing}"
+        yield Pair(i - 3, i, right, wrong, explain.since_perfect(wrong, right))
