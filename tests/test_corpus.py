@@ -461,10 +461,72 @@ class Irregular:
         (
             "I [do|do:don't] [know|base-did] him.",
             "do_support",
-            {"am not": "do not", "'m not": "do not"},
+            {
+                "am not": "do not",
+                "'m not": "do not",
+                "not know": "do not know",
+                "no know": "do not know",
+            },
         ),
-        ("{Tom|name} [do|do3:doesn't] [know|base-did].", "do_support", {"is not": "does not"}),
-        ("He [do|do3:doesn't] [swim|base-did].", "do_support", {}),  # he is not swimming?
+        (
+            "{Tom|name} [do|do3:doesn't] [swim|base-did].",  # not "is not": is he not swimming?
+            "do_support",
+            {
+                "not swim": "does not swim",
+                "no swim": "does not swim",
+                "not swims": "does not swim",
+            },
+        ),
+        ("He didn't [swim|base-did].", "do_support", {}),  # or does he not swim?
+        ("Who [tell|past] you that?", "do_support", {"did told": "told"}),
+        ("What does it [cost|base-did]?", "do_support", {"it costs": "does it cost"}),
+        (
+            "What does this word [cost|base-did]?",
+            "do_support",
+            {"costs this word": "does this word cost"},
+        ),
+        ("Smoking should be [forbid|ppp].", "missing_be", {"forbidden": "be forbidden"}),
+        ("There [be|be-is] a {bird|n} in here.", "missing_be", {"a": "is a"}),
+        ("I was born here.", "missing_be", {}),
+        ("I [be|be-was] born here.", "missing_be", {"born": "was born"}),
+        ("He [be|be-is] at home.", "missing_be", {"at": "is at"}),
+        ("The {bird|n} [be|be-is] at home.", "missing_be", {}),
+        ("It is hard to [find|base-to].", "infinitive", {"find": "to find"}),
+        ("I let her to [go|base-to].", "infinitive", {}),
+        ("I hope to [be|base-to] there.", "infinitive", {}),
+        ("Where are you [go|ing]?", "question_order", {"you are": "are you"}),
+        ("Why didn't he [come|base-did]?", "question_order", {"he didn't": "didn't he"}),
+        ("How long have you [know|pp] him?", "question_order", {"you have": "have you"}),
+        ("I know where you are [go|ing].", "question_order", {}),
+        ("She can [sing|base-modal].", "modal_form", {"cans": "can"}),
+        (
+            "They can't [sing|base-modal].",
+            "modal_form",
+            {"don't can": "can't", "do not can": "can't", "not can": "can't"},
+        ),
+        ("Can you [sing|base-modal]?", "modal_form", {"Do you can": "Can you"}),
+        ("If so, I would [sing|base-modal].", "modal_form", {"sing": "would sing"}),
+        ("I would [sing|base-modal].", "modal_form", {}),
+        ("We must [teach|base-modal] the boy.", "needless_be", {"be teach": "teach"}),
+        ("We must [teach|base-modal].", "needless_be", {}),  # or be taught?
+        ("She [know|pres3] it.", "needless_be", {"is knows": "knows"}),
+        ("Do you [know|base-did] it?", "needless_be", {"Are you": "Do you"}),
+        ("Do you [swim|base-did]?", "needless_be", {}),  # are you swimming?
+        ("[be|be-are:Are] you hungry?", "needless_be", {"Do you": "Are you"}),
+        ("It [be|be-is]n't [forbid|ppp].", "needless_be", {"doesn't forbidden": "isn't forbidden"}),
+        ("She [swim|pres3] every day.", "habit", {"swimming": "swims"}),
+        ("She [swim|pres3] well.", "habit", {}),
+        (
+            "I have been [swim|ing] for an hour.",
+            "still_going_on",
+            {"am swimming": "have been swimming"},
+        ),
+        ("I've been [swim|ing] for her.", "still_going_on", {}),
+        (
+            "How long has she been [swim|ing]?",
+            "still_going_on",
+            {"is she swimming": "has she been swimming"},
+        ),
     ],
 )
 def test_errors_of_two_words(line: str, kind: str, changes: dict[str, str]) -> None:

@@ -104,7 +104,7 @@ def be_for_do(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:
     if i == 0 and f.pieces[0].form.startswith("be-") and len(f.pieces) > 2:
         be, subject = said(f, 0, lex), said(f, 1, lex)
         asked = {"Are": "Do", "Is": "Does", "Was": "Did", "Were": "Did"}.get(be)
-        told = f.pieces[2].type == "adj" or f.pieces[2].text in DEGREES
+        told = f.pieces[2].type == "adj" or f.pieces[2].text.rstrip("?") in DEGREES
         if asked and subject.lower() in PRONOUNS and told:
             wrong, right = f"{asked} {subject}", f"{be} {subject}"
             yield Pair(0, 1, right, wrong, explain.wrong_question(be, wrong, right))
