@@ -523,6 +523,15 @@ class Irregular:
         ),
         ("I've been [swim|ing] for her.", "still_going_on", {}),
         (
+            "it's been [swim|ing] since May.",
+            "still_going_on",
+            {"it's swimming": "it's been swimming"},
+        ),
+        ("They have never [see|pp] it.", "missing_have", {"never seen": "have never seen"}),
+        ("They may have [see|pp] it.", "missing_have", {}),  # or see it?
+        ("They have [teach|pp] it.", "missing_have", {}),  # or taught it?
+        ("If he had [see|pp] it, …", "modal_form", {"would have seen": "had seen"}),
+        (
             "How long has she been [swim|ing]?",
             "still_going_on",
             {"is she swimming": "has she been swimming"},

@@ -170,6 +170,11 @@ def missing_be(wrong: str, right: str) -> str:
     return f"A form of 'be' is missing: '{wrong}' becomes '{right}'."
 
 
+def missing_have(wrong: str, right: str) -> str:
+    """he gone home."""
+    return f"A form of 'have' is missing: '{wrong}' becomes '{right}'."
+
+
 def infinitive(trigger: str, wrong: str, right: str) -> str:
     """decided studying."""
     return f"After '{trigger}', use the infinitive: '{wrong}' becomes '{right}'."

@@ -12,6 +12,7 @@ from .frame_parser import (
     BREAKS,
     NO_PASSIVE,
     PAST_MODALS,
+    TIME_UNITS,
     TIME_WORDS,
     Frame,
     Piece,
@@ -264,8 +265,8 @@ class FrameErrors:
         misspelled = list(v.ing_wrong) * (4 // max(1, len(v.ing_wrong)))
         bag = [v.lemma] * 14 + [v.s, v.past] + misspelled
         before = self.printed(f.pieces[i - 1])
-        if before in self.never_to:
-            bag += [f"to {v.lemma}"] * 7  # finished to paint
+        if before in self.never_to or before in TIME_UNITS:
+            bag += [f"to {v.lemma}"] * 7  # finished to paint, spent two hours to paint
         self.g.plant(w, self.g.rng.choice(bag), v.lemma, explain.gerund(trigger, v))
 
     def bare(self, f: Frame, i: int, w: W, v: Verb) -> None:

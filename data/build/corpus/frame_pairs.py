@@ -22,7 +22,7 @@ from .pairs_be import (
 )
 from .pairs_do import missing_do, negative_do, question_do, question_order, who_did
 from .pairs_modal import missing_would, modal_form
-from .pairs_verb import infinitive, still_going_on
+from .pairs_verb import if_would_have, infinitive, missing_have, still_going_on
 
 Maker = Callable[[Frame, int, Lexicon], Iterator[Pair]]
 MAKERS: dict[str, tuple[Maker, ...]] = {
@@ -32,7 +32,8 @@ MAKERS: dict[str, tuple[Maker, ...]] = {
     "infinitive": (infinitive,),
     "do_support": (question_do, who_did, negative_do, missing_do),
     "question_order": (question_order,),
-    "modal_form": (modal_form, missing_would),
+    "modal_form": (modal_form, missing_would, if_would_have),
+    "missing_have": (missing_have,),
     "still_going_on": (still_going_on,),
 }
 PAIR_KINDS = frozenset(MAKERS)

@@ -246,6 +246,7 @@ PRONOUNS = frozenset(("I", "You", "We", "They", "He", "She", "It"))
 MANY = frozenset(("i", "you", "we", "they"))
 NO_PASSIVE = frozenset(words("events"))
 TIME_WORDS = frozenset(words("time_words"))
+TIME_UNITS = frozenset(words("time_units"))
 FUTURE = re.compile(r"\b(will|won't)\b|'ll\b")
 #: Past markers of a time that is surely over (*this morning* may not be).
 OVER = re.compile(r"\bago\b|yesterday|\blast\b|\b1[0-9]{3}\b|\b20[01][0-9]\b|\bday before\b", re.I)
