@@ -93,6 +93,12 @@ def _made(learner: Any, slots: int) -> Scheduler:
             raise Unfit(
                 f"but `schedule` returned {shown(output)}; it must return a `SchedulerOutput`"
             )
+        named, counted = len(output.requests), len(output.num_tokens)
+        if named != counted:
+            raise Unfit(
+                f"but a step names {named} requests and {counted} numbers of tokens; "
+                "count after admitting, so that the newcomers are in both"
+            )
         return output
 
     scheduler.schedule = checked  # type: ignore[method-assign]
@@ -172,7 +178,11 @@ def check_give_up(generate_or_give_up: GiveUp) -> Report:
         async def run_it(learner: GiveUp) -> Any:
             engine = _SlowEngine(seconds)
             completion: Any = await learner(engine, "hello\n", timeout_s)
-            return completion if completion is ... else (_text(completion), await engine.left())
+            if completion is ...:
+                return completion
+            if not isinstance(completion, Completion | None):
+                raise Unfit(f"but you returned {shown(completion)}; return the whole `Completion`")
+            return completion and completion.text, await engine.left()
 
         return run_it
 
@@ -192,7 +202,11 @@ def check_give_up(generate_or_give_up: GiveUp) -> Report:
         "give up in time",
         generate_or_give_up,
         [
-            Case("an answer in time: (its text, still running)", trying(0.0, 5.0), ("HELLO\n", 0)),
+            Case(
+                "an answer in time: (the Completion's text, still running)",
+                trying(0.0, 5.0),
+                ("HELLO\n", 0),
+            ),
             Case("no answer in time: (None, still running)", trying(30.0, 0.05), (None, 0)),
             Case(
                 "the caller is cancelled half-way, as if somebody closed the tab: still running",
@@ -201,9 +215,3 @@ def check_give_up(generate_or_give_up: GiveUp) -> Report:
             ),
         ],
     )
-
-
-def _text(completion: Any) -> Any:
-    if completion is None or isinstance(completion, Completion):
-        return completion and completion.text
-    return f"no Completion, but {completion!r}"

@@ -19,7 +19,7 @@ class UnstableQueue(ValueError):
 
     def __init__(self, load: float) -> None:
         super().__init__(
-            f"the load is {load:.3g} of the capacity: at 1 and above the queue grows without end"
+            f"the load is {load:.3g} times the capacity: from 1 on the queue grows without end"
         )
         self.load = load
 

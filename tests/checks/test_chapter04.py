@@ -93,6 +93,20 @@ def test_untouched_scheduler() -> None:
     assert chapter04.check_scheduler(ReturnsDots).verdict is Verdict.NOT_STARTED
 
 
+class CountsBeforeAdmitting(Scheduler):
+    def schedule(self, now: float) -> SchedulerOutput:
+        counts = [r.num_tokens - r.num_computed_tokens for r in self.running]
+        while self.waiting and len(self.running) < self.max_num_seqs:
+            self.admit(now)
+        return SchedulerOutput(list(self.running), counts, self.take_freed_slots())
+
+
+def test_a_scheduler_that_counts_before_it_admits() -> None:
+    report = chapter04.check_scheduler(CountsBeforeAdmitting)
+    assert report.verdict is Verdict.WRONG
+    assert "names 1 requests and 0 numbers of tokens; count after admitting" in report.detail
+
+
 @pytest.mark.parametrize(
     ("wrong", "returned"),
     [(ReturnsNone, "None"), (OnlyDots, "None"), (ReturnsARequest, "'a pair of lists'")],
@@ -164,7 +178,14 @@ async def untouched_give_up(engine: Any, prompt: str, timeout_s: float) -> Any:
     raise NotImplementedError
 
 
+async def only_the_text(engine: Any, prompt: str, timeout_s: float) -> Any:
+    completion = await right_give_up(engine, prompt, timeout_s)
+    return completion and completion.text
+
+
 def test_give_up() -> None:
+    report = chapter04.check_give_up(only_the_text)
+    assert "you returned 'HELLO\\n'; return the whole `Completion`" in report.detail
     assert chapter04.check_give_up(right_give_up).passed
     assert chapter04.check_give_up(waits_for).passed
     assert chapter04.check_give_up(with_a_task(cleans_up=True)).passed
