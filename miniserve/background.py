@@ -156,9 +156,10 @@ class BackgroundServer:
         url = url_of(listener)
         thread = _ServerThread(self._app, listener, self._thread_name)
         thread.start()
-        if not thread.server.up.wait(_TIMEOUT_S) or thread.error is not None:
+        if not (thread.server.up.wait(_TIMEOUT_S) and thread.server.started):
             thread.server.should_exit = True
             raise RuntimeError("The application did not start.") from thread.error
+        thread.error = None  # it has no lifespan, and need not have one
         self._thread, self._url = thread, url
         _ask_no_proxy_for(self._host)
         return self

@@ -13,8 +13,8 @@ class CircuitBreaker:
     """Stops calling an engine that keeps failing, and lets one call through now and then to see.
 
     Closed: calls pass. After `threshold` failures in a row it opens: calls are refused for
-    `pause_s` seconds. Then a single call is let through; its success closes the breaker, its
-    failure opens it again.
+    `pause_s` seconds. Then one call is let through every `pause_s` seconds; its success closes the
+    breaker.
 
     Args:
         clock: seconds, monotonic.
@@ -46,7 +46,7 @@ class CircuitBreaker:
                 "The engine has failed several times in a row; it is left alone for a moment.",
                 retry_after_s=max(1, math.ceil(left)),
             )
-        self._opened = self._clock()  # this call is the probe; others wait for what comes of it
+        self._opened = self._clock()  # this call is the probe; the others are refused
 
     def succeeded(self) -> None:
         """A call went well, or at least the engine answered it sensibly."""

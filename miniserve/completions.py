@@ -25,7 +25,7 @@ from miniserve import problems
 from miniserve.app import admitted_client, generate_in_time
 from miniserve.client import EngineClient, EngineFailed, EngineUnavailable, QueueFull
 from miniserve.completion import EngineError, PromptTooLong
-from miniserve.error_handlers import ClientDisconnected, RequestTimeout, headers_of
+from miniserve.error_handlers import ClientDisconnected, RequestTimeout, headers_of, nearest
 from miniserve.problems import INTERNAL, Problem
 from miniserve.settings import LONGEST_ANSWER, Settings
 
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 _DEFAULT_MAX_TOKENS = 16  # OpenAI's own default
 
-#: The codes of a 503; the first kind that fits counts.
+#: The codes of a 503; of an error and its base classes the nearest counts.
 _CODES: dict[type[EngineError], str] = {
     QueueFull: "overloaded",
     EngineFailed: "engine_failed",
@@ -268,5 +268,4 @@ def _engine_error(error: EngineError | RequestTimeout) -> ApiError:
         return ApiError(400, str(error), code="context_length_exceeded")
     if isinstance(error, RequestTimeout):
         return ApiError(504, "The answer took too long.", kind="server_error", code="timeout")
-    code = next(code for kind, code in _CODES.items() if isinstance(error, kind))
-    return ApiError(503, str(error), kind="server_error", code=code)
+    return ApiError(503, str(error), kind="server_error", code=nearest(_CODES, error))

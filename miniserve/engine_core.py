@@ -291,15 +291,14 @@ def run_loop(core: EngineCore, inbox: Inbox, deliver: Callable[[Delivery], None]
         if record is not None:
             records.append(record)
         now = core.clock()
-        idle = record is None and not outputs
-        held_s = now - records[0].start if records else 0.0
-        silent = wait_until is not None and now - delivered_at >= _HEARTBEAT_S
-        if outputs or held_s >= _LONGEST_HOLD_S or (idle and (records or silent)):
-            deliver(Delivery(outputs, records, core.num_running))
-            records, delivered_at = [], now
-        if not idle:
+        if record is not None or outputs:
+            due = bool(outputs) or now - records[0].start >= _LONGEST_HOLD_S
             timeout_s = 0.0
         elif wait_until is None:
-            timeout_s = None
+            due, timeout_s = bool(records), None
         else:
+            due = bool(records) or now - delivered_at >= _HEARTBEAT_S
             timeout_s = min(max(SHORTEST_WAIT_S, wait_until - now), _HEARTBEAT_S)
+        if due:
+            deliver(Delivery(outputs, records, core.num_running))
+            records, delivered_at = [], now

@@ -76,6 +76,8 @@ class EngineProcess(BatchingClient):
     """
 
     _supervisor: asyncio.Task[None] | None = None
+    _loop: asyncio.AbstractEventLoop
+    _thread: int  # the loop's
     _loaded: asyncio.Future[None]
     _child: _Child | None = None
     _error: Exception | None = None  # what the process said before it ended
@@ -88,7 +90,8 @@ class EngineProcess(BatchingClient):
         if self._supervisor is not None and not self._supervisor.done():
             raise RuntimeError("the engine runs already")
         self._set_state(EngineState.STARTING, "The engine is loading.")
-        self._loaded = asyncio.get_running_loop().create_future()
+        self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
+        self._loaded = self._loop.create_future()
         self._supervisor = asyncio.create_task(self._supervise(), name="engine supervisor")
         try:
             await self._loaded
@@ -108,8 +111,12 @@ class EngineProcess(BatchingClient):
                 self._loaded.set_exception(self._unavailable())
 
     def _send(self, command: Command) -> None:
-        if self._child is not None:
+        if self._child is None:
+            return
+        if threading.get_ident() == self._thread:
             self._child.send(command)
+        else:  # a panel configures from the kernel's thread
+            self._loop.call_soon_threadsafe(self._child.send, command)
 
     def _unavailable(self) -> EngineUnavailable:
         return EngineUnavailable(self._reason, retry_after_s=1 + math.ceil(self._pause_s))

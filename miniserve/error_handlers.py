@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -42,6 +42,8 @@ class ClientDisconnected(Exception):
     """Nobody waits for the answer any more."""
 
 
+Entry = TypeVar("Entry")
+
 #: Of an exception and its base classes the nearest counts.
 PROBLEM_OF: dict[type[Exception], Problem] = {
     PromptTooLong: PROMPT_TOO_LONG,
@@ -62,6 +64,11 @@ _MESSAGE_OF_RULE = {
     "string_unicode": "It is not valid Unicode.",
     "model_attributes_type": "The body must be a JSON object, sent as application/json.",
 }
+
+
+def nearest(table: Mapping[Any, Entry], error: Exception) -> Entry:
+    """The entry of the error's own class, or else of the nearest of its base classes."""
+    return next(table[kind] for kind in type(error).__mro__ if kind in table)
 
 
 def install(app: FastAPI) -> None:
@@ -96,7 +103,7 @@ def headers_of(status: int, request: Request, error: Exception) -> dict[str, str
 
 
 async def _on_error(request: Request, error: Exception) -> ProblemResponse:
-    problem = next(PROBLEM_OF[kind] for kind in type(error).__mro__ if kind in PROBLEM_OF)
+    problem = nearest(PROBLEM_OF, error)
     headers = headers_of(problem.status, request, error)
     return problem.response("" if problem is INTERNAL else str(error), headers=headers)
 

@@ -199,8 +199,9 @@ class RemoteClient(EngineClient):
     def _read(self, response: httpx.Response, elapsed_s: float) -> Completion:
         """Turn an answer into a completion, or into the error that it means."""
         status = response.status_code
-        if status in (429, 503):  # the engine is well, and has too much to do
+        if status == 429:  # the engine is well, and has too much to do
             self._breaker.succeeded()
+        if status in (429, 503):  # of a 503 that cannot be said: it may load, or be gone
             raise QueueFull(_retry_after_s(response))
         if status >= 500:
             self._breaker.failed()

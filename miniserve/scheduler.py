@@ -60,7 +60,7 @@ class Request:
 
     num_tokens: tokens known so far, prompt and output together.
     num_computed_tokens: those whose keys and values are cached; the others are still to be fed.
-    slot: the row that the request has, or had until it ended.
+    slot: the place that the request has, or had until it ended.
     Times are seconds on the clock of whoever calls `schedule` and `update`.
     """
 
@@ -277,16 +277,17 @@ class ContinuousScheduler(Scheduler):
     def schedule(self, now: float) -> SchedulerOutput:
         """Give each running request its next tokens, then admit waiting ones."""
         budget = self.max_num_batched_tokens
+        batch: list[Request] = []
         counts: list[int] = []
         for request in self.running:
             # Only the newest can be in the middle of its prompt, so it alone can want more than 1
-            # token; the budget ends before it only if it was lowered while requests ran.
+            # token.
+            if not budget:
+                break  # it was lowered while requests ran
             count = min(request.num_tokens - request.num_computed_tokens, budget)
-            if count == 0:
-                break
+            batch.append(request)
             counts.append(count)
             budget -= count
-        batch = self.running[: len(counts)]
         while budget and self.waiting and len(self.running) < self.max_num_seqs:
             request = self.admit(now)
             count = min(request.num_tokens, budget)

@@ -111,8 +111,9 @@ class Settings(BaseSettings):
     @classmethod
     def _check_proxies(cls, proxies: str) -> str:
         """Refuse what uvicorn would take for a name: then no proxy at all would be believed."""
-        for proxy in filter(None, map(str.strip, proxies.split(","))):
-            if proxy != "*":
+        proxies = proxies.strip()
+        if proxies != "*":  # which means everybody only if it stands alone
+            for proxy in filter(None, map(str.strip, proxies.split(","))):
                 ipaddress.ip_network(proxy)
         return proxies
 

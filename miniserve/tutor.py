@@ -43,7 +43,7 @@ _SPACES = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 #: Soft hyphen, zero-width space, word joiner, byte order mark.
 _UNSEEN = re.compile("[\u00ad\u200b\u2060\ufeff]")
 
-_MOST_ADDED = 40  # characters; an answer is laid beside its sentence, in quadratic time
+_MOST_ADDED = 40  # characters; an answer is laid beside its sentence, in cubic time at worst
 
 SentenceRule = Literal["empty", "too_long", "line_break", "not_printable"]
 

@@ -74,7 +74,7 @@ async def call(app: ASGIApp, scope: Scope, messages: Iterable[Message] = (chunk(
 class Inner:
     """The application inside a layer: notes what it is called with, and answers 200."""
 
-    error: Exception | None = None
+    error: BaseException | None = None
     bodies: list[bytes] = field(default_factory=list)
     scopes: list[Scope] = field(default_factory=list)
 

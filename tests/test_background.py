@@ -13,6 +13,7 @@ import httpx
 import psutil  # type: ignore[import-untyped]
 import pytest
 from fastapi import FastAPI
+from starlette.types import Receive, Scope, Send
 
 from miniserve.app import create_app
 from miniserve.background import BackgroundServer, _ServerThread
@@ -140,6 +141,16 @@ def test_the_applications_own_exception_is_shown() -> None:
         BackgroundServer(FastAPI(lifespan=lifespan)).start()
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
     assert leftovers() == before
+
+
+def test_an_application_without_a_lifespan_is_served() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        assert scope["type"] == "http"
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    with BackgroundServer(app) as server:
+        assert httpx.get(server.url).status_code == 204
 
 
 def test_a_taken_port_is_an_error_in_the_cell() -> None:

@@ -192,6 +192,20 @@ def test_a_server_that_ends_is_an_error_with_its_words() -> None:
         pass
 
 
+def test_what_the_shell_exports_for_a_server_is_not_measured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MINISERVE_ENGINE_URL", "http://engine/v1")
+    program = "import os; print(*sorted(k for k in os.environ if k.startswith('MINISERVE')))"
+    command = [sys.executable, "-c", f"import sys; sys.stdout = sys.stderr; {program}"]
+    told = "is not ready: MINISERVE_MODE\n"
+    with (
+        pytest.raises(RuntimeError, match=told),
+        ServerProcess(command, {"MINISERVE_MODE": "static"}),
+    ):
+        pass
+
+
 @pytest.mark.parametrize(("error", "ok"), [(None, True), (QueueFull(1), False)])
 def test_an_open_loop_straight_to_the_engine(error: Exception | None, ok: bool) -> None:
     async def run() -> tuple[FakeClient, LoadResult]:

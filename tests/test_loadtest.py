@@ -674,9 +674,11 @@ def test_bench_takes_any_endpoint(puppet: Puppet, command: typer.Typer) -> None:
     result = CliRunner().invoke(command, [*common, "--method", "get", "--path", "/healthz"])
     assert result.exit_code == 0, result.output
     assert (puppet.methods, puppet.sentences) == (["GET", "GET"], [])
-    body = '{"model": "tutor", "sentence": "{sentence}"}'
+    body = '{"model": "tutor", "sentence": "{sentence}\\n"}'
     assert CliRunner().invoke(command, [*common, "--body", body]).exit_code == 0
     assert len(puppet.sentences) == 2
+    assert all(len(sent) > 1 and sent.endswith("\n") for sent in puppet.sentences)
+    assert not any("sentence" in sent for sent in puppet.sentences)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import functools
 import json
 import re
 from collections.abc import AsyncIterator, Callable
@@ -432,6 +433,15 @@ async def test_the_breaker_leaves_a_failing_engine_alone(
         await generate(client)
     assert 1 <= caught.value.retry_after_s <= 60
     assert len(upstream.bodies) == 3
+
+
+async def test_a_503_does_not_speak_for_an_engine(upstream: Upstream, client: RemoteClient) -> None:
+    for status in (500, 503, 500, 503, 500):
+        upstream.answer = functools.partial(httpx.Response, status)
+        with pytest.raises((EngineUnavailable, QueueFull)):
+            await generate(client)
+    with pytest.raises(EngineUnavailable, match="left alone"):
+        await generate(client)
 
 
 async def test_an_engine_that_hangs_counts_as_failing(upstream: Upstream) -> None:

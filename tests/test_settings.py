@@ -44,6 +44,7 @@ def test_every_setting_is_described() -> None:
         ("engine_url", "ftp://here"),
         ("host", ""),
         ("forwarded_allow_ips", "my-proxy"),
+        ("forwarded_allow_ips", "*,10.0.0.1"),
         ("forwarded_allow_ips", "10.0.0.1, 10.0.0.1/8"),
         ("no_such_setting", 1),
     ],
@@ -74,6 +75,7 @@ def test_a_key_is_not_shown() -> None:
 @pytest.mark.parametrize("proxies", ["", "*", "10.0.0.1", "10.0.0.0/8, ::1, fd00::/8"])
 def test_proxies_are_addresses_or_networks(proxies: str) -> None:
     assert Settings(forwarded_allow_ips=proxies).forwarded_allow_ips == proxies
+    assert Settings(forwarded_allow_ips=f" {proxies} ").forwarded_allow_ips == proxies
 
 
 def test_settings_do_not_change() -> None:

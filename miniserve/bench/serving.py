@@ -34,7 +34,7 @@ class ServerProcess:
 
     Args:
         command: starts the server.
-        environment: variables besides those of this process.
+        environment: variables besides those of this process, of which `MINISERVE_…` are left out.
         ready: the path that answers 200 when requests may come.
 
     Attributes:
@@ -53,7 +53,9 @@ class ServerProcess:
         self.pid = 0
         self.ready_after_s = 0.0
         self._command = command
-        self._environment = {"OPENBLAS_NUM_THREADS": "1", **os.environ, **environment}
+        # What somebody has exported for a server of theirs must not change what is measured.
+        own = {name: text for name, text in os.environ.items() if not name.startswith("MINISERVE_")}
+        self._environment = {"OPENBLAS_NUM_THREADS": "1", **own, **environment}
         self._ready = ready
 
     def __enter__(self) -> Self:

@@ -271,7 +271,7 @@ def _body_maker(template: str) -> Callable[[str], object]:
         raise typer.BadParameter(f"--body is not JSON: {error}") from error
 
     def body(sentence: str) -> object:
-        return json.loads(template.replace('"{sentence}"', json.dumps(sentence)))
+        return json.loads(template.replace("{sentence}", json.dumps(sentence)[1:-1]))
 
     return body
 

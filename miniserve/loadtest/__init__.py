@@ -1,9 +1,11 @@
-"""An honest load generator, in four short parts that are read in this order.
+"""An honest load generator, in short parts that are read in this order.
 
 `arrivals`
     when requests are *meant* to be sent: seeded schedules, written down before the run. Pure.
 `client`
     how one request is sent and stamped. It never waits for another one.
+`connection`
+    one connection, which stamps what comes over it.
 `runs`
     an open loop over a schedule, and a closed loop on purpose beside it.
 `background`

@@ -76,7 +76,7 @@ class LoadClient:
 
     Used as an asynchronous context manager. Every stamp counts from the moment of entry. A
     request has `timeout_s` from sending to its last byte. A request is *sent* when it is handed
-    to the HTTP client, so a new connection counts as service time. Entry raises this process's
+    to a connection, so a new connection counts as service time. Entry raises this process's
     limit of open files; a request that finds no socket all the same is recorded as dropped.
     """
 

@@ -3,8 +3,8 @@
 From the outside in, and why:
 
 1. `RequestID`. First, so that every answer has an id, refusals too.
-2. `AccessLog`. Sees the final status of everything inside; turns what nobody expected into a 500.
-3. `CountRequests`. Inside the log, around all refusals: the two agree to the last request.
+2. `CountRequests`. Around the log, which makes the last answers: the two agree to the last request.
+3. `AccessLog`. Sees the status of everything inside; turns what nobody expected into a 500.
 4. `RateLimit`. The cheapest refusal comes first, before a byte of the body is read.
 5. `BodySize`. Reads the body within its bounds; nothing further in ever waits for a slow client.
 6. `InjectionFilter`. Last, because it looks into a body that must be whole and small by now.
@@ -36,8 +36,8 @@ def middleware_stack(
     """The layers that the settings ask for, outermost first; `clock` is the rate limit's."""
     layers = [
         Middleware(RequestID),
-        Middleware(AccessLog),
         Middleware(CountRequests, metrics=metrics),
+        Middleware(AccessLog),
     ]
     if settings.rate_limit > 0:
         buckets = TokenBuckets(settings.rate_limit, settings.rate_limit_burst, clock=clock)

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from miniserve.middleware.asgi import StatusWatch, method_of, route_of
-from miniserve.problems import CLIENT_GONE, INTERNAL, UNAVAILABLE
+from miniserve.middleware.asgi import StatusWatch, client_of, method_of, route_of
+from miniserve.problems import INTERNAL, UNAVAILABLE
 
 #: Whoever runs the server gives this logger a handler; the message is the whole line.
 access_logger = logging.getLogger("miniserve.access")
@@ -45,22 +45,22 @@ class AccessLog:
                 "The server is shutting down.", headers={"Retry-After": "1"}
             )
             await ended(scope, receive, watched)
-        except Exception:
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException:  # a library in Rust that panics raises no `Exception`
             request_id = scope.get("state", {}).get("request_id")
             error_logger.exception("request %s failed", request_id)
             if watched.status is not None:  # half an answer is out: it can only be cut off
                 raise
             await INTERNAL.response()(scope, receive, watched)
         finally:
-            # No status at all: the server was stopped in the middle of the request.
-            self._write(scope, watched.status or CLIENT_GONE.status, time.perf_counter() - start)
+            self._write(scope, watched.status or INTERNAL.status, time.perf_counter() - start)
 
     def _write(self, scope: Scope, status: int, duration_s: float) -> None:
-        client = scope.get("client")
         line = {
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "request_id": scope.get("state", {}).get("request_id"),
-            "client": client[0] if client else None,
+            "client": client_of(scope),
             "method": method_of(scope),
             "route": route_of(scope),
             "status": status,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
+
+from fastapi import FastAPI
 from starlette.types import Message, Receive, Scope, Send
 
 #: For an answer after which nothing more can be read from the connection.
@@ -32,6 +35,15 @@ def method_of(scope: Scope) -> str:
     return method if method in _METHODS else "OTHER"
 
 
+def client_of(scope: Scope) -> str | None:
+    """The client's address; None if it has none, or a proxy repeats one that the client made up."""
+    client = scope.get("client")
+    try:
+        return str(ipaddress.ip_address(client[0])) if client else None
+    except ValueError:
+        return None
+
+
 def route_of(scope: Scope) -> str:
     """The template of the route, such as `/correct`, for a log line or a label.
 
@@ -43,7 +55,12 @@ def route_of(scope: Scope) -> str:
         return str(route.path)
     app = scope.get("app")
     path = str(scope["path"])
-    return path if app is not None and path in app.openapi()["paths"] else "unmatched"
+    known = app is not None and (path in app.openapi()["paths"] or path in _documentation_of(app))
+    return path if known else "unmatched"
+
+
+def _documentation_of(app: FastAPI) -> set[str | None]:
+    return {app.openapi_url, app.docs_url, app.redoc_url, app.swagger_ui_oauth2_redirect_url}
 
 
 async def read_body(receive: Receive, max_bytes: int) -> bytes:

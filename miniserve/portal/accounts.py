@@ -6,7 +6,6 @@ import functools
 import re
 import secrets
 import sqlite3
-import threading
 from dataclasses import dataclass
 
 from argon2 import PasswordHasher
@@ -22,8 +21,6 @@ NAME_PATTERN = f"^[A-Za-z0-9][A-Za-z0-9._-]{{0,{MAX_NAME_LENGTH - 1}}}$"
 FIRST_ADMIN = "admin"
 
 _hasher = PasswordHasher()
-#: A hash takes 64 MiB and four threads: a whole class that signs in at once takes turns.
-_hashing = threading.BoundedSemaphore(2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +78,7 @@ def create(
         cursor = db.execute(
             "INSERT INTO students (name, password_hash, role, must_change_password, session_epoch)"
             " VALUES (?, ?, ?, ?, ?)",
-            (name, _hash(password), role, int(must_change_password), epoch),
+            (name, _hasher.hash(password), role, int(must_change_password), epoch),
         )
     except sqlite3.IntegrityError as error:
         if error.sqlite_errorname == "SQLITE_CONSTRAINT_UNIQUE":
@@ -112,8 +109,7 @@ def authenticate(db: sqlite3.Connection, name: str, password: str) -> Student | 
     row = db.execute("SELECT * FROM students WHERE name = ?", (name,)).fetchone()
     stored = _unknown_hash() if row is None else row["password_hash"]
     try:
-        with _hashing:
-            _hasher.verify(stored, password[: MAX_PASSWORD_LENGTH + 1])
+        _hasher.verify(stored, password[: MAX_PASSWORD_LENGTH + 1])
     except VerifyMismatchError:
         return None
     if row is None:
@@ -121,7 +117,7 @@ def authenticate(db: sqlite3.Connection, name: str, password: str) -> Student | 
     if _hasher.check_needs_rehash(stored):  # the library's defaults have grown since
         db.execute(
             "UPDATE students SET password_hash = ? WHERE id = ?",
-            (_hash(password), row["id"]),
+            (_hasher.hash(password), row["id"]),
         )
     return _student(row)
 
@@ -146,7 +142,7 @@ def set_password(db: sqlite3.Connection, student: Student, password: str) -> Non
     check_password(password)
     db.execute(
         "UPDATE students SET password_hash = ?, must_change_password = 0 WHERE id = ?",
-        (_hash(password), student.id),
+        (_hasher.hash(password), student.id),
     )
     end_sessions(db, student)
 
@@ -175,14 +171,9 @@ def ensure_admin(db: sqlite3.Connection, password: str | None = None) -> str | N
     return made
 
 
-def _hash(password: str) -> str:
-    with _hashing:
-        return _hasher.hash(password)
-
-
 @functools.cache
 def _unknown_hash() -> str:
-    return _hash(secrets.token_urlsafe())
+    return _hasher.hash(secrets.token_urlsafe())
 
 
 def _student(row: sqlite3.Row) -> Student:

@@ -3,7 +3,7 @@
 Around everything are the server's own layers (`miniserve.middleware` says why in that order), with
 one more among them and two inside:
 
-1. `RequestID`, `AccessLog`, `CountRequests`
+1. `RequestID`, `CountRequests`, `AccessLog`
 2. `ProblemPages`: a browser is shown a page in place of a problem's JSON, whoever further in
    refused it. The 500 that `AccessLog` makes of a bug stays JSON: it comes from further out.
 3. `RateLimit`, `BodySize`, `InjectionFilter`: refuse before any cookie is looked at.
@@ -17,6 +17,7 @@ import contextlib
 import secrets
 from collections.abc import AsyncIterator
 
+from anyio import CapacityLimiter
 from fastapi import APIRouter, Depends, FastAPI
 from starlette.middleware import Middleware
 
@@ -24,7 +25,7 @@ from miniserve.app import create_app
 from miniserve.lifecycle import OpenClient
 from miniserve.metrics import Metrics
 from miniserve.middleware import PROBLEMS, middleware_stack
-from miniserve.middleware.count_requests import CountRequests
+from miniserve.middleware.access_log import AccessLog
 from miniserve.middleware.rate_limit import TokenBuckets
 from miniserve.portal.admin import api_router
 from miniserve.portal.auth import STUDENT_PROBLEMS, Refused, on_refused, require_student
@@ -40,6 +41,7 @@ from miniserve.portal.vault import Vault
 _SECRET = "session-secret"
 _SIGN_IN_TRIES = 5
 _CLASS = 30  # accounts that may share an address
+_HASHES_AT_ONCE = 2  # of passwords; each takes 64 MiB and four threads
 
 
 def make_session_secret(vault: Vault) -> None:
@@ -60,6 +62,8 @@ class Portal:
         rate = 1 / settings.sign_in_interval_s
         self.sign_in_tries = TokenBuckets(rate, _SIGN_IN_TRIES)
         self.address_tries = TokenBuckets(_CLASS * rate, _CLASS * _SIGN_IN_TRIES)
+        # Threads of their own: a whole class that signs in at once must not hold up the others.
+        self.hashing = CapacityLimiter(_HASHES_AT_ONCE)
 
     @contextlib.asynccontextmanager
     async def lifespan(self, app: FastAPI) -> AsyncIterator[None]:
@@ -83,7 +87,7 @@ def portal_stack(settings: PortalSettings, metrics: Metrics, portal: Portal) -> 
     """All layers, outermost first."""
     layers = middleware_stack(settings, metrics)
     kinds: list[object] = [layer.cls for layer in layers]
-    counted = 1 + kinds.index(CountRequests)
+    logged = 1 + kinds.index(AccessLog)
     sessions = Middleware(
         Sessions,
         secret=portal.session_secret,
@@ -91,9 +95,9 @@ def portal_stack(settings: PortalSettings, metrics: Metrics, portal: Portal) -> 
         secure=settings.secure_cookies,
     )
     return [
-        *layers[:counted],
+        *layers[:logged],
         Middleware(ProblemPages),
-        *layers[counted:],
+        *layers[logged:],
         sessions,
         Middleware(CSRF, max_bytes=settings.max_body_bytes),
     ]

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+import sqlite3
+from collections.abc import Callable
+from typing import TypeVar, TypeVarTuple
 
+import anyio
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from miniserve import problems
 from miniserve.middleware.rate_limit import RATE_LIMITED, client_key
 from miniserve.portal import accounts
-from miniserve.portal.accounts import WeakPassword
+from miniserve.portal.accounts import Student, WeakPassword
 from miniserve.portal.auth import (
     NOT_SIGNED_IN,
     CurrentAccount,
@@ -21,6 +25,13 @@ from miniserve.portal.auth import (
 from miniserve.portal.csrf import CSRF_FAILED
 from miniserve.portal.database import DATABASE_BUSY
 from miniserve.portal.html import FormField, page
+from miniserve.problems import UNAVAILABLE
+
+#: How long a try of a password may wait for its turn, in seconds.
+_LONGEST_TURN_S = 15.0
+
+Args = TypeVarTuple("Args")
+Result = TypeVar("Result")
 
 
 def sign_in_router() -> APIRouter:
@@ -32,13 +43,15 @@ def sign_in_router() -> APIRouter:
         return page(request, "sign_in.html", None, error="", name="")
 
     @router.post(
-        "/sign-in", summary="Sign in", responses=problems.responses([CSRF_FAILED, RATE_LIMITED])
+        "/sign-in",
+        summary="Sign in",
+        responses=problems.responses([CSRF_FAILED, RATE_LIMITED, UNAVAILABLE]),
     )
-    def sign_in_sent(
+    async def sign_in_sent(
         request: Request, db: DbSession, name: FormField = "", password: FormField = ""
     ) -> Response:
         _count_try(request, name)
-        student = accounts.authenticate(db, name, password)
+        student = await _in_turn(request, accounts.authenticate, db, name, password)
         if student is None:
             error = "No account has this name and password."
             return page(request, "sign_in.html", None, status=401, error=error, name=name)
@@ -66,9 +79,11 @@ def sign_in_router() -> APIRouter:
     @router.post(
         "/password",
         summary="Change the password",
-        responses=problems.responses([NOT_SIGNED_IN, CSRF_FAILED, RATE_LIMITED, DATABASE_BUSY]),
+        responses=problems.responses(
+            [NOT_SIGNED_IN, CSRF_FAILED, RATE_LIMITED, UNAVAILABLE, DATABASE_BUSY]
+        ),
     )
-    def password_sent(
+    async def password_sent(
         request: Request,
         student: CurrentAccount,
         db: DbSession,
@@ -76,24 +91,43 @@ def sign_in_router() -> APIRouter:
         new: FormField = "",
     ) -> Response:
         _count_try(request, student.name)  # a stolen session must not find out the password
-        error = ""
-        if accounts.authenticate(db, student.name, old) is None:
-            error = "The present password is another one."
-        elif old == new:
-            error = "The new password is the old one."
-        try:
-            accounts.check_password(new)
-        except WeakPassword as weak:
-            error = error or str(weak)
-        if error:
-            return page(request, "password.html", student, status=422, error=error)
-        accounts.set_password(db, student, new)
-        changed = accounts.by_id(db, student.id)
-        assert changed is not None
+        changed = await _in_turn(request, _change_password, db, student, old, new)
+        if isinstance(changed, str):
+            return page(request, "password.html", student, status=422, error=changed)
         begin_session(request, changed)
         return RedirectResponse("/", 303)
 
     return router
+
+
+def _change_password(db: sqlite3.Connection, student: Student, old: str, new: str) -> Student | str:
+    """Change a password: the account as it is then, or what is wrong."""
+    if accounts.authenticate(db, student.name, old) is None:
+        return "The present password is another one."
+    if old == new:
+        return "The new password is the old one."
+    try:
+        accounts.set_password(db, student, new)
+    except WeakPassword as weak:
+        return str(weak)
+    changed = accounts.by_id(db, student.id)
+    assert changed is not None
+    return changed
+
+
+async def _in_turn(request: Request, work: Callable[[*Args], Result], *args: *Args) -> Result:
+    """Call what hashes passwords, a few at a time, outside the threads that all routes share.
+
+    Raises:
+        Refused: its turn does not come in time.
+    """
+    limiter = request.app.state.portal.hashing
+    try:
+        with anyio.fail_after(_LONGEST_TURN_S):
+            return await anyio.to_thread.run_sync(work, *args, limiter=limiter)
+    except TimeoutError:
+        detail = "Too many are signing in at once. Please try again."
+        raise Refused(UNAVAILABLE, detail, headers={"Retry-After": "5"}) from None
 
 
 def _count_try(request: Request, name: str) -> None:

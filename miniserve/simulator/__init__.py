@@ -10,6 +10,8 @@
     how results are written, so that two machines can compare them.
 `fleet`
     many replicas behind a router.
+`standard`
+    the lengths and the step cost of the standard load test.
 `published`
     the shape of well-known results, from their published step costs.
 `prediction`

@@ -117,9 +117,8 @@ class Notice:
         """Replace the line."""
         mark = "⚠ " if warning and words else ""
         kind = "miniserve-warning" if warning else "miniserve-note"
-        value = f"<div class='{kind}' role='status'>{mark}{html.escape(words)}</div>"
-        if self.widget.value != value:
-            self.widget.value = value
+        text = f"{mark}{html.escape(words)}"
+        self.widget.value = f"<div class='{kind}' role='status'>{text}</div>"
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

@@ -259,12 +259,7 @@ class LoadPanel(LivePanel):
         state = self._state()
         self._view.draw(state)
         running = self._session.running
-        _disable(self._run, running)
-        _disable(self._stop, not running)
-        _disable(self._pin, state.live is None or not state.live.n)
-        _disable(self._unpin, not state.pins)
-
-
-def _disable(control: ipywidgets.Widget, disabled: bool) -> None:
-    if control.disabled != disabled:
-        control.disabled = disabled
+        self._run.disabled = running
+        self._stop.disabled = not running
+        self._pin.disabled = state.live is None or not state.live.n
+        self._unpin.disabled = not state.pins

@@ -72,9 +72,9 @@ class LoadView:
     def draw(self, state: LoadState) -> None:
         """Show a state; what has not changed is not sent to the page again."""
         self._canvas.draw(self._traces(state), self._tops_layout(state))
-        _put(self._table, curve_table(state.curves))
-        _put(self._little, state.little)
-        _put(self.counts, state.counts.html())
+        self._table.value = curve_table(state.curves)
+        self._little.value = state.little
+        self.counts.value = state.counts.html()
         self.notice.say(state.words, warning=state.warning)
 
     def _layout(self) -> Spec:
@@ -129,8 +129,3 @@ class LoadView:
                 self._tops[number] = top
                 changes[f"yaxis{number + 2}"] = {"range": [0, top]}
         return changes
-
-
-def _put(widget: ipywidgets.HTML, value: str) -> None:
-    if widget.value != value:
-        widget.value = value

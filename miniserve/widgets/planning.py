@@ -130,8 +130,7 @@ class PlanPanel(LivePanel):
     def _draw(self) -> None:
         made = self.assessment
         self._canvas.draw(dict(enumerate(_traces(made))), _tops(made))
-        if self._words.value != made.words:
-            self._words.value = made.words
+        self._words.value = made.words
 
 
 _EMPTY: Spec = {"type": "scatter", "x": [], "y": []}

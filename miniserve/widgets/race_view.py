@@ -125,9 +125,7 @@ class RaceView:
             traces[2 * len(lanes) + number] = bars
         total = max(max((lane.total for lane in lanes), default=1), 1)
         self._canvas.draw(traces, {"xaxis2": {"range": [0, total * 1.02]}})
-        value = curve_table([lane.curve for lane in lanes])
-        if self._table.value != value:
-            self._table.value = value
+        self._table.value = curve_table([lane.curve for lane in lanes])
 
     def _layout(self, total: int) -> Spec:
         return base_layout(

@@ -20,11 +20,13 @@ class Samples:
     """What was in flight and what waited of late."""
 
     def __init__(self) -> None:
-        self._kept: deque[tuple[float, float, float]] = deque(maxlen=round(STRIP_S / 0.1))
+        self._kept: deque[tuple[float, float, float]] = deque()
 
     def add(self, now: float, in_flight: float, waiting: float) -> None:
-        """Keep what is so at `now`, in seconds on any clock."""
+        """Keep what is so at `now`, in seconds on any clock, and forget what is too old."""
         self._kept.append((now, in_flight, waiting))
+        while now - self._kept[0][0] > STRIP_S:
+            self._kept.popleft()
 
     def clear(self) -> None:
         """Forget all."""

@@ -94,7 +94,7 @@ class Timeline(LivePanel):
         return timeline_still.timeline_still(self._tracks, (self._low, self._low + self._window))
 
     def _readable(self) -> float:
-        """About forty-five blocks for each track's slots are as many as can be told apart."""
+        """Twenty-four blocks for each of a track's slots are as many as can be told apart."""
         widest = max(self._tracks, key=lambda track: len(track.blocks) / track.num_slots)
         each = (widest.end - self._low) / max(1.0, len(widest.blocks) / widest.num_slots)
         return 24 * each

@@ -152,15 +152,12 @@ class TryIt(LivePanel):
         return read_answer(sentence, response, total_s)
 
     def _draw(self) -> None:
-        asking = self._asking is not None
-        if self._send.disabled != asking:
-            self._send.disabled = asking
+        self._send.disabled = self._asking is not None
         if self.answer is None:
-            value = "<div class='miniserve-note'>Press Correct, or choose an example.</div>"
+            hint = "Press Correct, or choose an example."
+            self._shown.value = f"<div class='miniserve-note'>{hint}</div>"
         else:
-            value = answer_html(self.answer)
-        if self._shown.value != value:
-            self._shown.value = value
+            self._shown.value = answer_html(self.answer)
 
 
 def read_answer(sentence: str, response: httpx.Response, total_s: float) -> Answer:

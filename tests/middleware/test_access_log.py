@@ -74,6 +74,21 @@ async def test_an_unexpected_error_becomes_a_500_with_a_line_and_a_traceback(
     assert "abc" in record.getMessage()
 
 
+async def test_a_panic_of_a_library_becomes_a_500_too(lines: Any) -> None:
+    class Panic(BaseException):
+        pass
+
+    answer = await call(AccessLog(Inner(error=Panic("at the disco"))), scope_for())
+    assert answer.status == 500
+    assert [line["status"] for line in lines()] == [500]
+
+
+async def test_a_client_has_an_address_or_none(lines: Any) -> None:
+    for client in ((CANARY, 0), None, ("2001:db8::1", 5)):
+        await call(AccessLog(Inner()), scope_for(client=client))
+    assert [line["client"] for line in lines()] == [None, None, "2001:db8::1"]
+
+
 async def test_an_error_after_half_an_answer_is_passed_on(lines: Any) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -94,7 +109,7 @@ async def test_a_request_that_is_cancelled_is_told_so_and_has_its_line(lines: An
         sent.append(message)
 
     metrics = Metrics()
-    layer = AccessLog(CountRequests(app, metrics))
+    layer = CountRequests(AccessLog(app), metrics)
     task = asyncio.ensure_future(layer(scope_for(), asyncio.Queue[Message]().get, send))
     await asyncio.sleep(0.01)
     task.cancel()

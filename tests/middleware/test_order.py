@@ -16,7 +16,7 @@ from tests.fakes import FakeClient, running
 
 pytestmark = pytest.mark.anyio
 
-ORDER = ["RequestID", "AccessLog", "CountRequests", "RateLimit", "BodySize", "InjectionFilter"]
+ORDER = ["RequestID", "CountRequests", "AccessLog", "RateLimit", "BodySize", "InjectionFilter"]
 
 
 def whole_app(client: FakeClient, metrics: Metrics, **changes: object) -> FastAPI:

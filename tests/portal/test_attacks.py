@@ -1,7 +1,9 @@
 """What an attacker would try: forged forms, stolen and forged cookies, fixation, guessing."""
 
+import asyncio
 import base64
 import json
+import threading
 from pathlib import Path
 
 import itsdangerous
@@ -193,6 +195,44 @@ async def test_guessing_with_a_stolen_session_is_slowed_down(portal: RunningPort
     statuses = [(await thief.send("/password", **guess)).status_code for guess in guesses]
     assert statuses == [422] * 4 + [429] * 2, "signing in was a try, too"
     assert (await portal.visitor().sign_in("ana", "guess")).status_code == 429
+
+
+async def test_many_tries_of_passwords_do_not_hold_up_the_others(
+    portal: RunningPortal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ana = await portal.signed_in("ana")
+    guesser, go_on = portal.visitor(), threading.Event()
+    token = await guesser.token()
+
+    def slow(*_: object) -> None:
+        assert go_on.wait(30.0)
+
+    monkeypatch.setattr(accounts, "authenticate", slow)
+    fields = {"csrf_token": token, "password": "guess"}
+    async with asyncio.TaskGroup() as tries:  # more than there are threads for all routes
+        sent = [
+            tries.create_task(guesser.http.post("/sign-in", data=fields | {"name": f"name{n}"}))
+            for n in range(60)
+        ]
+        page = await asyncio.wait_for(ana.page("/"), 10.0)
+        assert not any(answer.done() for answer in sent)
+        go_on.set()
+    assert page.status_code == 200
+    assert {answer.result().status_code for answer in sent} == {401}
+
+
+async def test_who_waits_too_long_to_sign_in_is_told(
+    portal: RunningPortal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("miniserve.portal.sign_in._LONGEST_TURN_S", 0.05)
+    limiter = portal.app.state.portal.hashing
+    for borrower in ("one", "another"):
+        limiter.acquire_on_behalf_of_nowait(borrower)
+    refused = await portal.visitor().sign_in("ana")
+    assert refused.status_code == 503
+    assert refused.headers["retry-after"] == "5"
+    limiter.release_on_behalf_of("one")
+    assert (await portal.visitor().sign_in("ana")).status_code == 303
 
 
 async def test_names_cannot_be_found_out(portal: RunningPortal) -> None:

@@ -19,8 +19,8 @@ pytestmark = pytest.mark.anyio
 
 ORDER = [
     "RequestID",
-    "AccessLog",
     "CountRequests",
+    "AccessLog",
     "ProblemPages",
     "RateLimit",
     "BodySize",
