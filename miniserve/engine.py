@@ -54,6 +54,8 @@ logger = logging.getLogger(__name__)
 _STOP_TIMEOUT_S = 5.0
 #: Without a sign of life for so long, an engine that has work is stuck.
 _STUCK_AFTER_S = 15.0
+#: Step records kept, the latest ones.
+_TRACE_SIZE = 10_000
 
 
 class BatchingClient(EngineClient):
@@ -66,7 +68,6 @@ class BatchingClient(EngineClient):
         max_model_len: the context: prompt and output together, in tokens.
         max_num_seqs: slots of the engine; with `max_waiting`, what bounds the requests in flight.
         max_waiting: how many requests may wait beyond those that fit into the slots.
-        trace_size: step records kept, the latest ones.
 
     Attributes:
         trace: the latest step records.
@@ -81,11 +82,10 @@ class BatchingClient(EngineClient):
         max_model_len: int,
         max_num_seqs: int,
         max_waiting: int = 256,
-        trace_size: int = 10_000,
     ) -> None:
         self.max_num_seqs = max_num_seqs
         self.max_waiting = max_waiting
-        self.trace: deque[StepRecord] = deque(maxlen=trace_size)
+        self.trace: deque[StepRecord] = deque(maxlen=_TRACE_SIZE)
         self.listeners: list[Callable[[StepRecord], None]] = []
         self._open_core = open_core
         self._tokenizer = tokenizer

@@ -156,9 +156,9 @@ class PoissonClock:
     the rest of a long gap that was drawn at the old rate.
     """
 
-    def __init__(self, rate: float, seed: int, now: float = 0.0) -> None:
+    def __init__(self, rate: float, seed: int) -> None:
         self._rng = np.random.default_rng(seed)
-        self._since = now
+        self._since = 0.0
         self._need = float(self._rng.exponential())
         self._rate = check_rate(rate)
 

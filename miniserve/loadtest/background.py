@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from miniserve.latency import LatencyRecord
 from miniserve.loadtest.arrivals import PoissonClock, check_rate
-from miniserve.loadtest.client import MAX_IN_FLIGHT, LoadClient, OnRecord, Target
+from miniserve.loadtest.client import LoadClient, OnRecord, Target
 
 PATIENCE_S = 10.0
 """How long the thread may take to begin, and to end once its requests are through."""
@@ -44,10 +44,8 @@ class BackgroundLoad:
         n: int | None = None,
         timeout_s: float = 30.0,
         drain_s: float = 2.0,
-        max_in_flight: int = MAX_IN_FLIGHT,
         keep: int = 100_000,
         on_record: OnRecord | None = None,
-        run_id: str | None = None,
     ) -> None:
         if not sentences:
             raise ValueError("a load needs at least one sentence")
@@ -61,9 +59,7 @@ class BackgroundLoad:
         self._client = LoadClient(
             self._target,
             timeout_s=timeout_s,
-            max_in_flight=max_in_flight,
             on_record=self._keep,
-            run_id=run_id,
         )
         self._records: deque[LatencyRecord] = deque(maxlen=keep)
         # For the records and the loop's life; the rest are single assignments.

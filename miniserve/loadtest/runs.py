@@ -120,7 +120,6 @@ async def run_closed_loop(
     drain_s: float | None = None,
     on_record: OnRecord | None = None,
     stop: Flag | None = None,
-    run_id: str | None = None,
 ) -> LoadResult:
     """Let `concurrency` users send, wait for the answer, think for `think_s`, and send again.
 
@@ -150,7 +149,6 @@ async def run_closed_loop(
             target,
             timeout_s=timeout_s,
             on_record=_keeper(records, on_record),
-            run_id=run_id,
         ) as client,
         asyncio.TaskGroup() as group,
     ):

@@ -125,7 +125,14 @@ class _Decoding:
 
 
 def _with_stretches(ids: IntArray, rows: IntArray, count: IntArray, start: IntArray) -> Batch:
-    """A batch with stretches of prompts: first the single tokens, each part in order of rows."""
+    """A batch with stretches of prompts: first the single tokens, each part in order of rows.
+
+    Entries of 1, 3 and 1 tokens for the rows 2, 0 and 1, say, become (a column is a token)::
+
+        caller_entry  2 0 1 1 1
+        rows[entry]   1 2 0 0 0
+        offset        0 0 0 1 2
+    """
     is_single = count == 1
     order = np.where(is_single, rows, rows + rows.max() + 1).argsort()
     first = count.cumsum() - count  # of each entry, in `ids`

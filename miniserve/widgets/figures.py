@@ -114,7 +114,6 @@ def cdf_traces(
     *,
     range_ms: tuple[float, float] = LATENCY_RANGE_MS,
     labelled: bool = False,
-    axes: tuple[str, str] = ("x", "y"),
 ) -> list[Spec]:
     """Return the two traces of a curve: its line, and marks at p50, p95 and p99.
 
@@ -124,10 +123,8 @@ def cdf_traces(
         curve: what to draw; without samples both traces are empty.
         range_ms: what the axis spans, so that a label near its end is cut short.
         labelled: whether the marks say their values.
-        axes: Plotly's names of the axes.
     """
     x, share = curve.points()
-    place = {"xaxis": axes[0], "yaxis": axes[1]}
     name = f"{curve.badge} {curve.label}".strip()
     steps: Spec = {
         "type": "scatter",
@@ -142,9 +139,8 @@ def cdf_traces(
             "dash": dash_of(curve.role, curve.mode),
         },
         "hovertemplate": f"{name}<br>%{{y:.1%}} within %{{x:.0f}} ms<extra></extra>",
-        **place,
     }
-    return [steps, {**_marks(curve, range_ms, labelled), "name": name, **place}]
+    return [steps, {**_marks(curve, range_ms, labelled), "name": name}]
 
 
 def _marks(curve: Curve, range_ms: tuple[float, float], labelled: bool) -> Spec:
@@ -199,9 +195,8 @@ def cdf_figure(
     curves: Sequence[Curve],
     *,
     range_ms: tuple[float, float] = LATENCY_RANGE_MS,
-    height: int = 340,
 ) -> go.Figure:
     """Return the latency CDFs of several runs, with marks at p50, p95 and p99."""
     traces = [trace for curve in curves for trace in cdf_traces(curve, range_ms=range_ms)]
-    layout = base_layout(height, xaxis=latency_axis(range_ms), yaxis=share_axis())
+    layout = base_layout(340, xaxis=latency_axis(range_ms), yaxis=share_axis())
     return figure(traces, layout)

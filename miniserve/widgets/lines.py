@@ -89,22 +89,18 @@ def lines_figure(
     *,
     x_title: str,
     y_title: str,
-    x_range: tuple[float, float] | None = None,
     y_range: tuple[float, float] | None = None,
     log_y: bool = False,
-    height: int = 360,
 ) -> go.Figure:
     """Return a plot of several lines with a legend above it. Titles must name the units."""
-    x_axis, y_axis = axis(x_title), axis(y_title, rangemode="tozero")
-    if x_range is not None:
-        x_axis["range"] = list(x_range)
+    y_axis = axis(y_title, rangemode="tozero")
     if log_y:
         y_axis |= {"type": "log", "dtick": 1}
     if y_range is not None:
         y_axis["range"] = list(np.log10(y_range) if log_y else y_range)
     layout = base_layout(
-        height,
-        xaxis=x_axis,
+        360,
+        xaxis=axis(x_title),
         yaxis=y_axis,
         showlegend=True,
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},

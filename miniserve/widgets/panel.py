@@ -67,9 +67,9 @@ def _below(widget: ipywidgets.Widget) -> Iterator[ipywidgets.Widget]:
         yield child
 
 
-def png(figure: Figure, dpi: int = 100) -> bytes:
+def png(figure: Figure) -> bytes:
     """Draw a matplotlib figure as PNG on the Agg canvas, without pyplot's global state."""
     buffer = io.BytesIO()
     FigureCanvasAgg(figure)
-    figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+    figure.savefig(buffer, format="png", dpi=100, metadata={"Software": None})
     return buffer.getvalue()

@@ -67,18 +67,15 @@ def show_lines(
     x_title: str,
     y_title: str,
     title: str,
-    x_range: tuple[float, float] | None = None,
     y_range: tuple[float, float] | None = None,
     log_y: bool = False,
 ) -> Picture:
     """Show numbers against numbers: theory curves, measured points. Titles must name the units."""
-    figure = lines_figure(
-        lines, x_title=x_title, y_title=y_title, x_range=x_range, y_range=y_range, log_y=log_y
-    )
+    figure = lines_figure(lines, x_title=x_title, y_title=y_title, y_range=y_range, log_y=log_y)
 
     def still() -> Figure:
         return stills.lines_still(
-            lines, x_title=x_title, y_title=y_title, x_range=x_range, y_range=y_range, log_y=log_y
+            lines, x_title=x_title, y_title=y_title, y_range=y_range, log_y=log_y
         )
 
     return Picture(figure, still, title=title)

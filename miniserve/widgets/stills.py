@@ -109,7 +109,6 @@ def lines_still(
     *,
     x_title: str,
     y_title: str,
-    x_range: tuple[float, float] | None = None,
     y_range: tuple[float, float] | None = None,
     log_y: bool = False,
 ) -> Figure:
@@ -130,7 +129,6 @@ def lines_still(
             axes.vlines(line.x, line.low, line.high, color=colour, linewidth=1.5)
     if log_y:
         axes.set_yscale("log")
-    axes.set_xlim(x_range)
     axes.set_ylim(y_range)
     if y_range is None and not log_y:
         axes.set_ylim(bottom=min(0.0, axes.dataLim.ymin))

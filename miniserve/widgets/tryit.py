@@ -35,7 +35,6 @@ class TryIt(LivePanel):
     Args:
         server: a URL, or an object with a `url`.
         examples: sentences for the buttons; the first stands in the box.
-        first: an answer to show before anything is sent.
         timeout_s: how long an answer may take.
     """
 
@@ -44,14 +43,13 @@ class TryIt(LivePanel):
         server: Server,
         *,
         examples: Sequence[str] = EXAMPLES,
-        first: Answer | None = None,
         timeout_s: float = 30.0,
     ) -> None:
         self._server = server
         self._timeout_s = timeout_s
         self._wanted: str | None = None
         self._asking: asyncio.Task[Answer] | None = None
-        self.answer: Answer | None = first
+        self.answer: Answer | None = None
         self._box = ipywidgets.Text(
             value=examples[0] if examples else "",
             description="Sentence",
