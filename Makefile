@@ -80,6 +80,10 @@ data: setup      ## make corpora and tutor again (about 19 hours of two cores; n
 	$(CORPUS) --train-examples 260000 --seed 2601 --out $(CACHE)/v26
 	$(CORPUS) --train-examples 480000 --seed 2701 --out $(CACHE)/v27
 	$(CORPUS) --train-examples 95000 --seed 2801 --out $(CACHE)/v28
+	$(CORPUS) --train-examples 260000 --seed 2901 --out $(CACHE)/v29
+	$(CORPUS) --train-examples 480000 --seed 3101 --out $(CACHE)/v31
+	$(CORPUS) --train-examples 300000 --seed 3201 --out $(CACHE)/v32
+	$(CORPUS) --train-examples 125000 --seed 3301 --out $(CACHE)/v33
 	$(TRAIN) --recipe data/build/recipes/part1.json --run $(CACHE)/run
 	cp -r $(CACHE)/run/export $(CACHE)/first
 	$(TRAIN) --recipe data/build/recipes/part2.json --run $(CACHE)/run9
@@ -112,7 +116,15 @@ data: setup      ## make corpora and tutor again (about 19 hours of two cores; n
 	$(AVERAGE) $(CACHE)/thirteenth_mean $(CACHE)/run26/export 0.85 $(CACHE)/fourteenth
 	$(AVERAGE) $(CACHE)/ninth $(CACHE)/fourteenth 0.85 $(CACHE)/fourteenth_mean
 	$(TRAIN) --recipe data/build/recipes/part15.json --run $(CACHE)/run28
-	$(AVERAGE) $(CACHE)/fourteenth_mean $(CACHE)/run28/export 0.4 data/tutor
+	$(AVERAGE) $(CACHE)/fourteenth_mean $(CACHE)/run28/export 0.4 $(CACHE)/fifteenth
+	$(TRAIN) --recipe data/build/recipes/part16.json --run $(CACHE)/run29
+	$(AVERAGE) $(CACHE)/fifteenth $(CACHE)/run29/export 0.85 $(CACHE)/sixteenth
+	$(AVERAGE) $(CACHE)/ninth $(CACHE)/sixteenth 0.9 $(CACHE)/sixteenth_mean
+	$(TRAIN) --recipe data/build/recipes/part17.json --run $(CACHE)/run33
+	$(AVERAGE) $(CACHE)/sixteenth_mean $(CACHE)/run33/export 0.5 $(CACHE)/seventeenth
+	$(AVERAGE) $(CACHE)/ninth $(CACHE)/seventeenth 0.88 $(CACHE)/seventeenth_a
+	$(AVERAGE) $(CACHE)/fifteenth $(CACHE)/seventeenth 0.8 $(CACHE)/seventeenth_b
+	$(AVERAGE) $(CACHE)/seventeenth_a $(CACHE)/seventeenth_b 0.6 data/tutor
 	$(BIN)/python data/build/make_golden.py
 	$(BIN)/python data/build/evaluate.py --kinds
 

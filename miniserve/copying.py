@@ -3,8 +3,8 @@
 The model writes the whole sentence anew, and now and then something that it had only to copy comes
 out bent: a name, an emoji, a word left out or written twice. So its sentence is laid beside the one
 that was sent, and what cannot be a correction is put back. A correction exchanges a word for
-another, or takes an auxiliary out or puts one in; and whatever it does, the explanation mostly
-names.
+another, or takes an auxiliary out, puts one in or moves it; and whatever it does, the explanation
+mostly names.
 
 What does not matter for the grammar is not shown to the model at all. A sentence that is mostly in
 capitals is asked about in small letters, of which the model knows far more; and where there is a
@@ -14,7 +14,7 @@ word in another script, or an address, it reads a name. All of it comes back wit
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from difflib import SequenceMatcher
 
 #: The explanation of a sentence that is right.
@@ -35,6 +35,8 @@ _MAY_GO = {
     *("am", "is", "are", "was", "were", "be", "been"),
     *("do", "does", "did", "have", "has", "had", "will", "to"),
 }
+_MAY_MOVE = _MAY_GO | {"can", "could", "would", "should", "must", "may", "might"}
+_MAY_MOVE |= {"didn", "don", "doesn", "isn", "aren", "wasn", "weren", "hasn", "haven", "'t"}
 _WRITTEN_OUT = {
     "'m": ("am",),
     "'re": ("are",),
@@ -65,11 +67,12 @@ class Asked:
         written = _pieces(self._in_case(corrected))
         if written != self._shown and len(written) * len(self._shown) > _MOST_PAIRS:
             return None
+        changes = list(self._changes(written))
         quoted = _pieces(" ".join(_QUOTED.findall(explanation)))
-        named = {part for piece in quoted for part in _written_out(piece)}
+        named = {part for piece in quoted for part in _written_out(piece)} | _moved(changes)
         kept: list[str] = []
         stood = fell = False
-        for old, shown, new in self._changes(written):
+        for old, shown, new in changes:
             if shown == new:
                 kept += old
             elif _may_stand(shown, new, named):
@@ -144,6 +147,16 @@ def _may_stand(shown: list[str], new: list[str], named: set[str]) -> bool:
     if len(staying) == len(put_in) == 1 and staying[0].islower():
         return True
     return all(any(part in named for part in _written_out(word)) for word in put_in)
+
+
+def _moved(changes: Iterable[tuple[list[str], list[str], list[str]]]) -> set[str]:
+    """Auxiliaries that were taken out in one place and put in at another (*where you are?*)."""
+    taken_out, put_in = set[str](), set[str]()
+    for _, shown, new in changes:
+        if shown != new:
+            taken_out.update(part for piece in shown for part in _written_out(piece))
+            put_in.update(part for piece in new for part in _written_out(piece))
+    return taken_out & put_in & _MAY_MOVE
 
 
 def _may_go(word: str, named: set[str]) -> bool:

@@ -25,6 +25,24 @@ from miniserve.paths import DATA_DIR
             "With a third-person singular subject, 'live' becomes 'lives'.",
             "He lives in 東京 .",
         ),
+        (  # an auxiliary may move, whatever is explained
+            "Where you are going?",
+            "Where are you going?",
+            NO_CHANGE,
+            "Where are you going?",
+        ),
+        (
+            "Why she didn’t come, Ann?",
+            "Why didn't she come, Ana?",
+            NO_CHANGE,
+            "Why didn't she come, Ann?",
+        ),
+        (  # another word may not
+            "My brother never asks.",
+            "My never brother asks.",
+            NO_CHANGE,
+            "My brother never asks.",
+        ),
         (  # a word dropped
             "Children needs love more than toys.",
             "Children need more than toys.",

@@ -172,13 +172,13 @@ KIND_W = {
     "since_perfect": 6,
     "missing_be": 10,
     "infinitive": 7,
-    "do_support": 8,
-    "question_order": 5,
-    "modal_form": 6,
+    "do_support": 10,
+    "question_order": 12,
+    "modal_form": 9,
     "missing_have": 3,
     "needless_be": 4,
     "habit": 2,
-    "still_going_on": 4,
+    "still_going_on": 6,
     "correct": 72,
 }
 #: Kinds that the grammar does not make: they are drawn from frames only.
