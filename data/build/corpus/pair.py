@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cache
 
+from .forms import NO_BE, NO_PROGRESSIVE
 from .frame_parser import BREAKS, Frame, Piece, right_form
 from .lexicon import Lexicon
 
@@ -14,6 +15,8 @@ PRONOUNS = THIRD | {"i", "you", "we", "they"}
 ASKING = frozenset(("what", "where", "why", "when", "how", "who"))
 #: What begins no clause whose *be* may be missed: "there is", "what is happening", "who is coming".
 NO_SUBJECT = ASKING | {"there", "here", "that", "which"}
+#: Verbs that mean a state: *is know* cannot want *knowing*.
+STATES = NO_PROGRESSIVE | NO_BE
 PAST = frozenset(("past", "seq", "be-was", "be-were"))
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from . import explain
-from .forms import NO_BE, NO_PROGRESSIVE
 from .frame_parser import Frame
 from .lexicon import Lexicon
-from .pair import ASKING, PRESENT_BE, PRONOUNS, Pair, has_subject, said, time_is_clear
+from .pair import ASKING, PRESENT_BE, PRONOUNS, STATES, Pair, has_subject, said, time_is_clear
 from .wordlists import words
 
 BE = PRESENT_BE | {"was", "were"}
@@ -19,7 +18,6 @@ MODALS = frozenset(words("plain_modals"))
 DEGREES = frozenset(words("degrees"))
 AFTER_PRONOUN = frozenset(words("after_pronoun"))
 BEFORE_NOUN = frozenset(("a", "an", "no", "some", "two", "many", "only"))
-STATES = NO_PROGRESSIVE | NO_BE
 NO_OBJECTS = frozenset((*words("no_objects"), *words("events")))
 OBJECTS = frozenset(words("object_words"))
 

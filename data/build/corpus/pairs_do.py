@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from . import explain
-from .forms import NO_BE, NO_PROGRESSIVE, be_form
+from .forms import be_form
 from .frame_parser import Frame
 from .lexicon import Lexicon
-from .pair import ASKING, PRONOUNS, Pair, has_subject, said, time_is_clear
+from .pair import ASKING, PRONOUNS, STATES, Pair, has_subject, said, time_is_clear
 from .sentence import NP
 
 MEASURES = frozenset(("long", "often", "far", "soon"))
@@ -16,7 +16,6 @@ BEFORE_SUBJECT = frozenset(("am", "is", "are", "was", "were", "have", "has", "ha
 BEFORE_SUBJECT |= {"can", "could", "will", "would", "should"}
 NEGATIVES = {"don't": "do", "do not": "do", "doesn't": "does", "does not": "does"}
 NEGATIVES |= {"didn't": "did", "did not": "did"}
-STATES = NO_PROGRESSIVE | NO_BE
 
 
 def question_order(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:
