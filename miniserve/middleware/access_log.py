@@ -45,7 +45,7 @@ class AccessLog:
                 "The server is shutting down.", headers={"Retry-After": "1"}
             )
             await ended(scope, receive, watched)
-        except (KeyboardInterrupt, SystemExit):
+        except (KeyboardInterrupt, SystemExit, GeneratorExit):
             raise
         except BaseException:  # a library in Rust that panics raises no `Exception`
             request_id = scope.get("state", {}).get("request_id")
