@@ -59,7 +59,7 @@ CACHE   := data/build/cache
 TRAIN   := $(BIN)/python data/build/train.py --precision float32 --threads 2
 AVERAGE := $(BIN)/python data/build/average.py
 
-data: setup      ## make corpora and tutor again (about 19 hours of two cores; needs the train extra)
+data: setup      ## make corpora and tutor again (about 21 hours of two cores; needs the train extra)
 	$(BIN)/python -m pip install --editable '.[train]'
 	for n in 1 2 3 4 5 6; do \
 	  $(CORPUS) --train-examples 600000 --seed 80$$n --out $(CACHE)/v8-$$n || exit 1; done

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path, Request
@@ -22,7 +23,8 @@ from miniserve.portal.auth import (
 )
 from miniserve.portal.csrf import CSRF_FAILED, csrf_token
 from miniserve.portal.database import DATABASE_BUSY
-from miniserve.problems import BAD_REQUEST, INVALID, Problem
+from miniserve.portal.hashing import in_turn
+from miniserve.problems import BAD_REQUEST, INVALID, UNAVAILABLE, Problem
 
 NAME_TAKEN = Problem("name-taken", 409, "The name is taken", "There is an account of that name.")
 OWN_ACCOUNT = Problem("own-account", 409, "This is your own account", "Ask another admin.")
@@ -105,13 +107,16 @@ def api_router() -> APIRouter:
         "",
         summary="Make an account",
         status_code=201,
-        responses=problems.responses([*_CHANGING, NAME_TAKEN]),
+        responses=problems.responses([*_CHANGING, NAME_TAKEN, UNAVAILABLE]),
     )
-    def create_student(new: NewStudent, db: DbSession, _: CsrfHeader) -> CreatedStudent:
+    async def create_student(
+        request: Request, new: NewStudent, db: DbSession, _: CsrfHeader
+    ) -> CreatedStudent:
         """The answer holds a one-time password, which is shown nowhere else."""
         password = accounts.one_time_password()
+        create = functools.partial(accounts.create, role=new.role)
         try:
-            made = accounts.create(db, new.name, password, role=new.role)
+            made = await in_turn(request, create, db, new.name, password)
         except NameTaken as error:
             raise Refused(NAME_TAKEN) from error
         return CreatedStudent(

@@ -31,7 +31,9 @@ from miniserve.portal.auth import (
     Refused,
 )
 from miniserve.portal.database import DATABASE_BUSY
+from miniserve.portal.hashing import in_turn
 from miniserve.portal.html import FormField, page
+from miniserve.problems import UNAVAILABLE
 from miniserve.tutor import AnswerError, SentenceError, check_sentence
 
 
@@ -80,14 +82,14 @@ def pages_router() -> APIRouter:
     @router.post(
         "/admin",
         summary="Make an account",
-        responses=problems.responses([*ADMIN_PROBLEMS, DATABASE_BUSY]),
+        responses=problems.responses([*ADMIN_PROBLEMS, DATABASE_BUSY, UNAVAILABLE]),
     )
-    def admin_sent(
+    async def admin_sent(
         request: Request, student: CurrentAdmin, db: DbSession, name: FormField = ""
     ) -> Response:
         password = accounts.one_time_password()
         try:
-            made = accounts.create(db, name, password)
+            made = await in_turn(request, accounts.create, db, name, password)
         except (BadName, NameTaken) as error:
             return _admin(request, student, db, error=str(error))
         return _admin(request, student, db, made=made, password=password)

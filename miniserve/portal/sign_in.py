@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import math
 import sqlite3
-from collections.abc import Callable
-from typing import TypeVar, TypeVarTuple
 
-import anyio
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
@@ -24,14 +21,9 @@ from miniserve.portal.auth import (
 )
 from miniserve.portal.csrf import CSRF_FAILED
 from miniserve.portal.database import DATABASE_BUSY
+from miniserve.portal.hashing import in_turn
 from miniserve.portal.html import FormField, page
 from miniserve.problems import UNAVAILABLE
-
-#: How long a try of a password may wait for its turn, in seconds.
-_LONGEST_TURN_S = 15.0
-
-Args = TypeVarTuple("Args")
-Result = TypeVar("Result")
 
 
 def sign_in_router() -> APIRouter:
@@ -51,7 +43,7 @@ def sign_in_router() -> APIRouter:
         request: Request, db: DbSession, name: FormField = "", password: FormField = ""
     ) -> Response:
         _count_try(request, name)
-        student = await _in_turn(request, accounts.authenticate, db, name, password)
+        student = await in_turn(request, accounts.authenticate, db, name, password)
         if student is None:
             error = "No account has this name and password."
             return page(request, "sign_in.html", None, status=401, error=error, name=name)
@@ -91,7 +83,7 @@ def sign_in_router() -> APIRouter:
         new: FormField = "",
     ) -> Response:
         _count_try(request, student.name)  # a stolen session must not find out the password
-        changed = await _in_turn(request, _change_password, db, student, old, new)
+        changed = await in_turn(request, _change_password, db, student, old, new)
         if isinstance(changed, str):
             return page(request, "password.html", student, status=422, error=changed)
         begin_session(request, changed)
@@ -113,21 +105,6 @@ def _change_password(db: sqlite3.Connection, student: Student, old: str, new: st
     changed = accounts.by_id(db, student.id)
     assert changed is not None
     return changed
-
-
-async def _in_turn(request: Request, work: Callable[[*Args], Result], *args: *Args) -> Result:
-    """Call what hashes passwords, a few at a time, outside the threads that all routes share.
-
-    Raises:
-        Refused: its turn does not come in time.
-    """
-    limiter = request.app.state.portal.hashing
-    try:
-        with anyio.fail_after(_LONGEST_TURN_S):
-            return await anyio.to_thread.run_sync(work, *args, limiter=limiter)
-    except TimeoutError:
-        detail = "Too many are signing in at once. Please try again."
-        raise Refused(UNAVAILABLE, detail, headers={"Retry-After": "5"}) from None
 
 
 def _count_try(request: Request, name: str) -> None:

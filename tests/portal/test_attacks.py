@@ -224,13 +224,15 @@ async def test_many_tries_of_passwords_do_not_hold_up_the_others(
 async def test_who_waits_too_long_to_sign_in_is_told(
     portal: RunningPortal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("miniserve.portal.sign_in._LONGEST_TURN_S", 0.05)
+    admin = await portal.signed_in("admin")
+    monkeypatch.setattr("miniserve.portal.hashing._LONGEST_TURN_S", 0.05)
     limiter = portal.app.state.portal.hashing
     for borrower in ("one", "another"):
         limiter.acquire_on_behalf_of_nowait(borrower)
     refused = await portal.visitor().sign_in("ana")
     assert refused.status_code == 503
     assert refused.headers["retry-after"] == "5"
+    assert (await admin.send("/admin", name="eva")).status_code == 503, "a hash like any other"
     limiter.release_on_behalf_of("one")
     assert (await portal.visitor().sign_in("ana")).status_code == 303
 

@@ -165,14 +165,9 @@ def since_perfect(wrong: str, right: str) -> str:
     return f"What lasts until now is in the present perfect: '{wrong}' becomes '{right}'."
 
 
-def missing_be(wrong: str, right: str) -> str:
-    """my mother cooking dinner."""
-    return f"A form of 'be' is missing: '{wrong}' becomes '{right}'."
-
-
-def missing_have(wrong: str, right: str) -> str:
-    """he gone home."""
-    return f"A form of 'have' is missing: '{wrong}' becomes '{right}'."
+def missing(verb: str, wrong: str, right: str) -> str:
+    """my mother cooking dinner; he gone home."""
+    return f"A form of '{verb}' is missing: '{wrong}' becomes '{right}'."
 
 
 def infinitive(trigger: str, wrong: str, right: str) -> str:

@@ -8,6 +8,7 @@ from functools import cache
 from .forms import NO_BE, NO_PROGRESSIVE
 from .frame_parser import BREAKS, Frame, Piece, right_form
 from .lexicon import Lexicon
+from .wordlists import words
 
 PRESENT_BE = frozenset(("am", "is", "are"))
 THIRD = frozenset(("he", "she", "it"))
@@ -17,6 +18,7 @@ ASKING = frozenset(("what", "where", "why", "when", "how", "who"))
 NO_SUBJECT = ASKING | {"there", "here", "that", "which"}
 #: Verbs that mean a state: *is know* cannot want *knowing*.
 STATES = NO_PROGRESSIVE | NO_BE
+MODALS = frozenset(words("plain_modals"))
 PAST = frozenset(("past", "seq", "be-was", "be-were"))
 
 

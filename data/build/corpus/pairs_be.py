@@ -7,13 +7,22 @@ from collections.abc import Iterator
 from . import explain
 from .frame_parser import Frame
 from .lexicon import Lexicon
-from .pair import ASKING, PRESENT_BE, PRONOUNS, STATES, Pair, has_subject, said, time_is_clear
+from .pair import (
+    ASKING,
+    MODALS,
+    PRESENT_BE,
+    PRONOUNS,
+    STATES,
+    Pair,
+    has_subject,
+    said,
+    time_is_clear,
+)
 from .wordlists import words
 
 BE = PRESENT_BE | {"was", "were"}
 CONTRACTED = {"i'm": "I", "you're": "you", "we're": "we", "they're": "they"}
 CONTRACTED |= {"he's": "he", "she's": "she", "it's": "it"}
-MODALS = frozenset(words("plain_modals"))
 #: What tells, before a plain word, that *be* is missing; and what does so after a pronoun only.
 DEGREES = frozenset(words("degrees"))
 AFTER_PRONOUN = frozenset(words("after_pronoun"))
@@ -32,15 +41,15 @@ def missing_be(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:
         subject = CONTRACTED[low]
         subject = subject.capitalize() if before[0].isupper() else subject
         wrong, right = f"{subject} {ing}", f"{before} {ing}"
-        yield Pair(i - 1, i, right, wrong, explain.missing_be(wrong, right))
+        yield Pair(i - 1, i, right, wrong, explain.missing("be", wrong, right))
     elif low in BE and has_subject(f, i - 1) and time_is_clear(f, i - 1, low):
         right = f"{low} {ing}"
-        yield Pair(i - 1, i, right, ing, explain.missing_be(ing, right))
+        yield Pair(i - 1, i, right, ing, explain.missing("be", ing, right))
     elif i == 3 and low in PRONOUNS and said(f, 1, lex) in PRESENT_BE:
         if said(f, 0, lex).lower() not in ASKING:
             return
         wrong, right = f"{before} {ing}", f"{said(f, 1, lex)} {before} {ing}"
-        yield Pair(1, i, right, wrong, explain.missing_be(wrong, right))
+        yield Pair(1, i, right, wrong, explain.missing("be", wrong, right))
 
 
 def missing_copula(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:
@@ -58,7 +67,7 @@ def missing_copula(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:
     told = told or (before == "name" and subject and after.type == "name")
     if (told and time_is_clear(f, i, be)) or (subject and after.text == "born"):
         right = f"{be} {after.text}"
-        yield Pair(i, i + 1, right, after.text, explain.missing_be(after.text, right))
+        yield Pair(i, i + 1, right, after.text, explain.missing("be", after.text, right))
 
 
 def missing_passive(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:
@@ -67,7 +76,7 @@ def missing_passive(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:
     if named and said(f, i - 1, lex) == "be" and said(f, i - 2, lex) in MODALS:
         participle = said(f, i, lex)
         right = f"be {participle}"
-        yield Pair(i - 1, i, right, participle, explain.missing_be(participle, right))
+        yield Pair(i - 1, i, right, participle, explain.missing("be", participle, right))
 
 
 def needless_be(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:
@@ -126,6 +135,6 @@ def habit(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:
     often = "every" in (p.text.lower() for p in f.pieces)
     if f.pieces[i].form not in {"pres", "pres3"} or lemma not in lex.verbs or lemma in STATES:
         return
-    if often and has_subject(f, i) and said(f, i - 1, lex).lower() not in {"who", *ASKING}:
+    if often and has_subject(f, i) and said(f, i - 1, lex).lower() not in ASKING:
         v, right = lex.verbs[lemma], said(f, i, lex)
         yield Pair(i, i, right, v.ing, explain.habit(v.ing, right))

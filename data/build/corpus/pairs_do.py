@@ -39,7 +39,7 @@ def question_do(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:
     asking, do, subject = (said(f, j, lex) for j in range(3))
     v = lex.verbs[f.pieces[i].text]
     verb = {"do": v.lemma, "does": v.s, "did": v.past}.get(do)
-    if verb is None or asking.lower() not in {*ASKING, "how much"}:
+    if verb is None or asking.lower() not in ASKING:
         return
     if i == 3 and subject.lower() in PRONOUNS:
         wrong, right = f"{subject} {verb}", f"{do} {subject} {v.lemma}"
@@ -62,14 +62,21 @@ def who_did(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:
             yield Pair(i, i, v.past, wrong, explain.who_did(asking, wrong, v.past))
 
 
+def negation(f: Frame, i: int, lex: Lexicon) -> tuple[int, str]:
+    """Where the negated *do* before piece i stands, after a subject, and its form; '' if none."""
+    first = i - 2 if said(f, i - 1, lex) == "not" else i - 1
+    do = NEGATIVES.get(said(f, first, lex) + (" not" if first == i - 2 else ""), "")
+    stands = do and not f.pieces[first].glue and has_subject(f, first)
+    return first, do if stands else ""
+
+
 def negative_do(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:
     """I am not understand. ("He is not work" may want *working* as well.)"""
     lemma = f.pieces[i].text
     if f.pieces[i].form != "base-did" or lemma not in STATES or lemma == "have" or i < 2:
         return
-    first = i - 2 if f.pieces[i - 1].text == "not" else i - 1
-    do = NEGATIVES.get(said(f, first, lex) + (" not" if first == i - 2 else ""), "did")
-    if do == "did" or f.pieces[first].glue or not has_subject(f, first):
+    first, do = negation(f, i, lex)
+    if do not in {"do", "does"}:
         return
     right = f"{do} not"
     person = any(p.text == "I" for p in f.pieces[max(0, first - 2) : first])
@@ -89,11 +96,8 @@ def missing_do(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:
     if f.pieces[i].form != "base-did" or lemma not in lex.verbs:
         return
     v = lex.verbs[lemma]
-    first = i - 2 if said(f, i - 1, lex) == "not" else i - 1
-    do = NEGATIVES.get(said(f, first, lex) + (" not" if first == i - 2 else ""))
-    if do is None or f.pieces[first].glue or not has_subject(f, first):
-        return
-    if do == "did" and not time_is_clear(f, i, do):
+    first, do = negation(f, i, lex)
+    if not do or (do == "did" and not time_is_clear(f, i, do)):
         return
     right = f"{do} not {lemma}"
     wrongs = [f"not {lemma}", f"not {lemma}", f"no {lemma}"]

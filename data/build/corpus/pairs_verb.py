@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from . import explain
 from .frame_parser import TIME_UNITS, Frame, right_form
 from .lexicon import Lexicon
-from .pair import PRONOUNS, Pair, forms_of, has_subject, said
+from .pair import MODALS, PRONOUNS, Pair, forms_of, has_subject, said
 from .specs import ITTO
 from .wordlists import words
 
 OBJECT_PRONOUNS = frozenset(("me", "you", "him", "her", "us", "them"))
 PRESENT_HAVE = {"have": "are", "has": "is", "haven't": "aren't", "hasn't": "isn't"}
 CONTRACTED_HAVE = {"i've": "I'm", "you've": "you're", "we've": "we're", "they've": "they're"}
-CONTRACTED_HAS = frozenset(("he's", "she's", "it's"))  # or *is*
+CONTRACTED_HAVE |= {"he's": "he's", "she's": "she's", "it's": "it's"}
 INFINITIVE_VERBS = tuple(words("infinitive_verbs"))
 BASE_VERBS = tuple(words("base_verbs"))
 ASK_SOMEONE = tuple(words("ask_someone"))
@@ -65,10 +65,6 @@ def still_going_on(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:
         why = explain.since_perfect(wrong, inside)
         wrong = wrong[0].upper() + wrong[1:] if have[0].isupper() else wrong
         yield Pair(i - 2, i, right, wrong, why)
-    elif have.lower() in CONTRACTED_HAS:
-        wrong, right = f"{have} {ing}", f"{have} been {ing}"
-        inside = right[0].lower() + right[1:]
-        yield Pair(i - 2, i, right, wrong, explain.since_perfect(wrong.lower(), inside))
     elif have in PRESENT_HAVE:
         be = "am" if said(f, i - 3, lex) == "I" and have == "have" else PRESENT_HAVE[have]
         wrong, right = f"{be} {ing}", f"{have} been {ing}"
@@ -89,11 +85,11 @@ def missing_have(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:
     alone = participle not in {lemma, "had"} and (
         lemma == "be" or participle != lex.verbs[lemma].past
     )
-    after_modal = said(f, first - 1, lex) in {"to", *words("plain_modals")}
+    after_modal = said(f, first - 1, lex) in MODALS | {"to"}
     if have in {"have", "has"} and alone and has_subject(f, first) and not after_modal:
         wrong = " ".join(said(f, j, lex) for j in range(first + 1, i + 1))
         right = f"{have} {wrong}"
-        yield Pair(first, i, right, wrong, explain.missing_have(wrong, right))
+        yield Pair(first, i, right, wrong, explain.missing("have", wrong, right))
 
 
 def if_would_have(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:
