@@ -222,6 +222,13 @@ async def test_what_was_configured_outlives_the_process() -> None:
         assert engine.max_waiting == 7
 
 
+async def test_another_thread_may_configure_it() -> None:
+    async with running(max_num_seqs=4) as engine:
+        await asyncio.to_thread(engine.configure, max_num_seqs=1)
+        await asyncio.gather(*(ask(engine, f"w{word} w4") for word in range(3, 9)))
+        assert {record.batch for record in engine.trace} == {1}
+
+
 async def test_a_scheduler_that_raises_ends_the_process_and_is_named(
     caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
