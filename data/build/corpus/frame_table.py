@@ -47,6 +47,14 @@ WEIGHT = {
     "learner_d": 8,
     "auxiliaries": 8,
     "learner_b": 3,
+    "auxiliaries_b": 7,
+    "complements": 6,
+    "lookalikes_b": 6,
+    "agreement_c": 6,
+    "tenses_b": 6,
+    "learner_e": 6,
+    "registers_b": 5,
+    "nothing_wrong": 6,
 }
 
 
