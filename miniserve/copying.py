@@ -63,6 +63,9 @@ class Asked:
 
         That is so where an error is explained, and of what changed in the words nothing may stand;
         and where there is too much to compare, as no sentence of English has it.
+
+        Where the explanation names a change, one that it does not name is put back too: such a
+        change is the right correction of a second error far less often than an innocent word bent.
         """
         written = _pieces(self._in_case(corrected))
         if written != self._shown and len(written) * len(self._shown) > _MOST_PAIRS:
@@ -70,12 +73,15 @@ class Asked:
         changes = list(self._changes(written))
         quoted = _pieces(" ".join(_QUOTED.findall(explanation)))
         named = {part for piece in quoted for part in _written_out(piece)} | _moved(changes)
+        may_stand = [shown != new and _may_stand(shown, new, named) for _, shown, new in changes]
+        told = [_is_named(shown, new, named) for _, shown, new in changes]
+        any_told = any(may and is_told for may, is_told in zip(may_stand, told, strict=True))
         kept: list[str] = []
         stood = fell = False
-        for old, shown, new in changes:
+        for (old, shown, new), may, is_told in zip(changes, may_stand, told, strict=True):
             if shown == new:
                 kept += old
-            elif _may_stand(shown, new, named):
+            elif may and (is_told or not any_told):
                 stood = True
                 kept += self._in_place_of(old, new, named)
             else:
@@ -135,8 +141,8 @@ def _stand_ins_for(pieces: list[str]) -> dict[str, str]:
 def _may_stand(shown: list[str], new: list[str], named: set[str]) -> bool:
     """Whether a change can be a correction.
 
-    Words put in are named, or it is one word for another that is no name; the explanation of a
-    sentence with two errors sometimes speaks of one only. Words taken out are such as may go.
+    Words put in are named, or it is one word for another that is no name. Words taken out are such
+    as may go.
     """
     if any(not (piece.isspace() or _is_latin(piece) or piece in shown) for piece in new):
         return False  # no correction puts a mark in
@@ -146,7 +152,13 @@ def _may_stand(shown: list[str], new: list[str], named: set[str]) -> bool:
     staying = [word for word in taken_out if not _may_go(word, named)] or taken_out
     if len(staying) == len(put_in) == 1 and staying[0].islower():
         return True
-    return all(any(part in named for part in _written_out(word)) for word in put_in)
+    return all(_is_named([], [word], named) for word in put_in)
+
+
+def _is_named(shown: list[str], new: list[str], named: set[str]) -> bool:
+    """Whether a change puts a named word in, or takes a named one out and puts none in."""
+    words = list(filter(_is_latin, new)) or list(filter(_is_latin, shown))
+    return any(part in named for word in words for part in _written_out(word))
 
 
 def _moved(changes: Iterable[tuple[list[str], list[str], list[str]]]) -> set[str]:

@@ -62,17 +62,23 @@ from miniserve.paths import DATA_DIR
             "'Know' needs no 'is': 'is know' becomes 'knows'.",
             "I agree, he knows.",
         ),
-        (  # of two corrections one is explained
-            "I didn't saw him and he didn't came.",
-            "I didn't see him and he didn't come.",
-            "After 'didn't', use the base form 'see'.",
-            "I didn't see him and he didn't come.",
+        (  # beside a change that is explained, one that is not
+            "We eat at that Thai place last Friday.",
+            "We ate at that Thai placed last Friday.",
+            "'Last Friday' marks the past, so 'eat' becomes 'ate'.",
+            "We ate at that Thai place last Friday.",
         ),
         (
-            "I am agree and he is know it.",
-            "I agree and he knows it.",
+            "I am agree and he is known.",
+            "I agree and he known.",
             "'Agree' needs no 'am': 'am agree' becomes 'agree'.",
-            "I agree and he knows it.",
+            "I agree and he is known.",
+        ),
+        (  # one explanation may serve two corrections
+            "She goed out and he goed too.",
+            "She went out and he went too.",
+            "The past tense of 'go' is the irregular form 'went'.",
+            "She went out and he went too.",
         ),
         (  # only what is quoted is named: this `is` is not
             "Theo are here.",

@@ -531,6 +531,60 @@ class Irregular:
         ("They may have [see|pp] it.", "missing_have", {}),  # or see it?
         ("They have [teach|pp] it.", "missing_have", {}),  # or taught it?
         ("If he had [see|pp] it, …", "modal_form", {"would have seen": "had seen"}),
+        ("It has been [forbid|ppt].", "missing_be", {"forbidden": "been forbidden"}),
+        ("She has been [forbid|ppp].", "missing_be", {}),  # has she forbidden it?
+        ("It is being [forbid|ppt].", "missing_be", {"forbidding": "being forbidden"}),
+        ("It [be|be-was] [forbid|ppt] in 1932.", "missing_be", {"forbidden": "was forbidden"}),
+        ("It [be|be-was] [forbid|ppt].", "missing_be", {}),  # or is forbidden?
+        ("It [be|be-is] [forbid|ppt], he said.", "missing_be", {}),  # it, forbidden, …
+        ("The man who [be|be-was] born here.", "missing_be", {"born": "was born"}),
+        ("I [swim|past] to him.", "needless_be", {"was swam": "swam"}),
+        ("They [see|past] a film.", "needless_be", {"were saw": "saw"}),
+        ("They [see|past] and heard.", "needless_be", {}),  # or were seen?
+        (
+            "When did you [see|base-did] it?",
+            "do_support",
+            {
+                "you saw": "did you see",
+                "have you seen": "did you see",
+            },
+        ),
+        (
+            "When does the next bird [swim|base-did]?",
+            "do_support",
+            {
+                "the next bird swims": "does the next bird swim",
+            },
+        ),
+        ("She will be able to [swim|base-to].", "modal_form", {"can swim": "be able to swim"}),
+        ("@Yesterday we [have|past] to swim.", "modal_form", {"must": "had to"}),
+        ("We [have|past] to swim.", "modal_form", {}),  # or must?
+        (
+            "She told us not to [swim|base-to].",
+            "infinitive",
+            {
+                "don't swim": "not to swim",
+                "to don't swim": "not to swim",
+            },
+        ),
+        ("She hopes not to [swim|base-to].", "infinitive", {}),
+        ("I know what it [cost|pres3].", "question_order", {"does it cost": "it costs"}),
+        (
+            "Tell me where the bird [be|be-is].",
+            "question_order",
+            {
+                "is the bird": "the bird is",
+            },
+        ),
+        ("I know how much he [see|past].", "question_order", {"did he see": "he saw"}),
+        ("I swim when she [swim|pres3].", "question_order", {}),
+        ("How long has she [know|pp] him?", "still_going_on", {"does she know": "has she known"}),
+        ("How long have you [be|pp] here?", "still_going_on", {"are you": "have you been"}),
+        ("You [swim|pres], don't you?", "tag", {"aren't": "don't"}),
+        ("He [be|be-was]n't there, was he?", "tag", {"did": "was"}),
+        ("You can [swim|base-modal], can't you?", "tag", {}),
+        ("She [swim|pres3], and so do I.", "tag", {"am": "do"}),
+        ("I [be|be-am] late, aren't I?", "tag", {"don't": "aren't"}),
         (
             "How long has she been [swim|ing]?",
             "still_going_on",

@@ -185,6 +185,29 @@ def question_order(auxiliary: str, subject: str, wrong: str, right: str) -> str:
     return f"In a question, '{auxiliary}' stands before '{subject}': '{wrong}' becomes '{right}'."
 
 
+def indirect_question(wrong: str, right: str) -> str:
+    """I don't know what does it mean."""
+    return (
+        f"A question inside a sentence is in the order of a statement: '{wrong}' becomes '{right}'."
+    )
+
+
+def tag(asked: bool, wrong: str, right: str) -> str:
+    """you speak French, aren't you? she loves jazz, and so am I."""
+    what = "question" if asked else "answer"
+    return f"A short {what} repeats the auxiliary of its verb: '{wrong}' becomes '{right}'."
+
+
+def second_modal(modal: str, wrong: str, right: str) -> str:
+    """she will can read."""
+    return f"After '{modal}', 'can' is 'be able to': '{wrong}' becomes '{right}'."
+
+
+def past_must() -> str:
+    """last night I must go home."""
+    return "In the past, 'must' becomes 'had to'."
+
+
 def missing_do(do: str, wrong: str, right: str) -> str:
     """he not like me."""
     return f"The negative needs '{do}': '{wrong}' becomes '{right}'."

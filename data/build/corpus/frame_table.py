@@ -55,6 +55,8 @@ WEIGHT = {
     "learner_e": 6,
     "registers_b": 5,
     "nothing_wrong": 6,
+    "questions": 8,
+    "passives": 7,
 }
 
 

@@ -13,6 +13,7 @@ from .pair import (
     PRESENT_BE,
     PRONOUNS,
     STATES,
+    THIRD,
     Pair,
     has_subject,
     said,
@@ -29,6 +30,7 @@ AFTER_PRONOUN = frozenset(words("after_pronoun"))
 BEFORE_NOUN = frozenset(("a", "an", "no", "some", "two", "many", "only"))
 NO_OBJECTS = frozenset((*words("no_objects"), *words("events")))
 OBJECTS = frozenset(words("object_words"))
+ACTS = frozenset(words("acts"))
 
 
 def missing_be(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:
@@ -65,18 +67,10 @@ def missing_copula(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:
     told = told or (before in PRONOUNS and subject and after.text in AFTER_PRONOUN)
     told = told or (before == "there" and i == 1 and after.text in BEFORE_NOUN)
     told = told or (before == "name" and subject and after.type == "name")
-    if (told and time_is_clear(f, i, be)) or (subject and after.text == "born"):
+    born = after.text == "born" and (subject or before == "who")
+    if (told and time_is_clear(f, i, be)) or born:
         right = f"{be} {after.text}"
         yield Pair(i, i + 1, right, after.text, explain.missing("be", after.text, right))
-
-
-def missing_passive(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:
-    """Smoking should banned in parks."""
-    named = f.pieces[i].form in {"ppp", "ppt"} and i > 1 and not f.pieces[i].glue
-    if named and said(f, i - 1, lex) == "be" and said(f, i - 2, lex) in MODALS:
-        participle = said(f, i, lex)
-        right = f"be {participle}"
-        yield Pair(i - 1, i, right, participle, explain.missing("be", participle, right))
 
 
 def needless_be(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:
@@ -117,16 +111,17 @@ def be_for_do(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:
             yield Pair(0, 1, right, wrong, explain.wrong_question(be, wrong, right))
 
 
-def do_for_be(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:
-    """Dogs don't allowed in this park."""
-    passive = f.pieces[i].form in {"ppp", "ppt"} and i > 1
-    if not passive or said(f, i - 1, lex) != "n't" or not f.pieces[i - 2].form.startswith("be-"):
+def was_past(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:
+    """I was went to the market; we were saw a film. ("It was broke" may want *broken*.)"""
+    lemma = f.pieces[i].text
+    acts = lemma in NO_OBJECTS or (lemma in ACTS and said(f, i + 1, lex).lower() in OBJECTS)
+    if f.pieces[i].form != "past" or not acts or lemma not in lex.verbs or i < 1:
         return
-    be, participle = said(f, i - 2, lex), said(f, i, lex)
-    do = {"is": "doesn't", "are": "don't", "was": "didn't", "were": "didn't"}.get(be)
-    if do and participle != f.pieces[i].text:
-        wrong, right = f"{do} {participle}", f"{be}n't {participle}"
-        yield Pair(i - 2, i, right, wrong, explain.passive_do(wrong, right))
+    subject, v = said(f, i - 1, lex), lex.verbs[lemma]
+    if subject.lower() in PRONOUNS and v.past not in {v.pp, v.lemma}:
+        be = "was" if subject.lower() in THIRD | {"i"} else "were"
+        wrong = f"{be} {v.past}"
+        yield Pair(i, i, v.past, wrong, explain.needless_be(v.lemma, wrong, v.past))
 
 
 def habit(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:

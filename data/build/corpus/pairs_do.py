@@ -8,7 +8,7 @@ from . import explain
 from .forms import be_form
 from .frame_parser import Frame
 from .lexicon import Lexicon
-from .pair import ASKING, PRONOUNS, STATES, Pair, has_subject, said, time_is_clear
+from .pair import ASKING, PRONOUNS, STATES, THIRD, Pair, has_subject, said, time_is_clear
 from .sentence import NP
 
 MEASURES = frozenset(("long", "often", "far", "soon"))
@@ -33,7 +33,7 @@ def question_order(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:
 
 
 def question_do(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:
-    """What you want? Where he went? What means this word?"""
+    """What you want? When the last train leaves? What means this word?"""
     if i < 3 or f.pieces[i].form != "base-did" or f.pieces[i].text not in lex.verbs:
         return
     asking, do, subject = (said(f, j, lex) for j in range(3))
@@ -43,12 +43,24 @@ def question_do(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:
         return
     if i == 3 and subject.lower() in PRONOUNS:
         wrong, right = f"{subject} {verb}", f"{do} {subject} {v.lemma}"
-    elif v.lemma in {"mean", "cost"} and not any(p.form for p in f.pieces[2:i]):
-        what = " ".join(said(f, j, lex) for j in range(2, i))
-        wrong, right = f"{verb} {what}", f"{do} {what} {v.lemma}"
+    elif i <= 5 and not any(p.form for p in f.pieces[2:i]):
+        who = " ".join(said(f, j, lex) for j in range(2, i))
+        right = f"{do} {who} {v.lemma}"
+        wrong = f"{verb} {who}" if v.lemma in {"mean", "cost"} else f"{who} {verb}"
     else:
         return
     yield Pair(1, i, right, wrong, explain.question_do(do, wrong, right))
+
+
+def when_have(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:
+    """When have you arrived?"""
+    if i != 3 or f.pieces[i].form != "base-did" or f.pieces[i].text not in lex.verbs:
+        return
+    asking, do, subject = (said(f, j, lex) for j in range(3))
+    if asking.lower() == "when" and do == "did" and subject in PRONOUNS:
+        v, have = lex.verbs[f.pieces[i].text], "has" if subject in THIRD else "have"
+        wrong, right = f"{have} {subject} {v.pp}", f"did {subject} {v.lemma}"
+        yield Pair(1, i, right, wrong, explain.question_do("did", wrong, right))
 
 
 def who_did(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:

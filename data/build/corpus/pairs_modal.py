@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from . import explain
-from .frame_parser import BREAKS, Frame
+from .frame_parser import BREAKS, Frame, same_clause
 from .lexicon import Lexicon
 from .pair import PRONOUNS, THIRD, Pair, said
 
+ABLE = ["be", "able", "to"]
 TAKES_NO_S = frozenset(("can", "must", "should", "may", "might"))
 
 
@@ -42,3 +43,21 @@ def missing_would(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:
         wrong = v.s if before.lower() in THIRD else v.lemma
         right = f"would {v.lemma}"
         yield Pair(i - 1, i, right, wrong, explain.missing_would(wrong, right))
+
+
+def modal_can(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:
+    """She will can read soon."""
+    if f.pieces[i].form != "base-to" or i < 4 or f.pieces[i].glue:
+        return
+    words = [said(f, j, lex) for j in range(i - 4, i)]
+    if words[0] in {"will", "might", "may", "should", "would", "must"} and words[1:] == ABLE:
+        base = said(f, i, lex)
+        wrong, right = f"can {base}", f"be able to {base}"
+        yield Pair(i - 3, i, right, wrong, explain.second_modal(words[0], wrong, right))
+
+
+def past_must(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:
+    """Last night I must go home early."""
+    had = f.pieces[i].form == "seq" or (f.pieces[i].form == "past" and same_clause(f, i))
+    if had and f.pieces[i].text == "have" and said(f, i + 1, lex) == "to" and not f.pieces[i].glue:
+        yield Pair(i, i + 1, "had to", "must", explain.past_must())

@@ -1,4 +1,4 @@
-"""Infinitives without *to*, and progressives of the present for what began in the past."""
+"""Infinitives without *to*, and the present for what began in the past."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from .pair import MODALS, PRONOUNS, Pair, forms_of, has_subject, said
 from .specs import ITTO
 from .wordlists import words
 
+LASTING = frozenset(("be", "have", "know", "own", "love", "want", "live", "work"))
 OBJECT_PRONOUNS = frozenset(("me", "you", "him", "her", "us", "them"))
 PRESENT_HAVE = {"have": "are", "has": "is", "haven't": "aren't", "hasn't": "isn't"}
 CONTRACTED_HAVE = {"i've": "I'm", "you've": "you're", "we've": "we're", "they've": "they're"}
@@ -40,6 +41,18 @@ def infinitive(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:
         return
     for wrong in wrongs:
         yield Pair(i - 1, i, f"to {base}", wrong, explain.infinitive(trigger, wrong, f"to {base}"))
+
+
+def negative_infinitive(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:
+    """She told us don't talk."""
+    if f.pieces[i].form != "base-to" or i < 4 or f.pieces[i].glue:
+        return
+    someone = said(f, i - 3, lex).lower() in OBJECT_PRONOUNS or f.pieces[i - 3].type == "name"
+    trigger, base = said(f, i - 4, lex).lower(), said(f, i, lex)
+    if someone and trigger in forms_of(lex, ASK_SOMEONE) and said(f, i - 2, lex) == "not":
+        right = f"not to {base}"
+        for wrong in (f"don't {base}", f"don't {base}", f"to don't {base}"):
+            yield Pair(i - 2, i, right, wrong, explain.infinitive(trigger, wrong, right))
 
 
 def says_how_long(f: Frame, i: int) -> bool:
@@ -73,6 +86,21 @@ def still_going_on(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:
         asked = said(f, i - 3, lex)
         wrong, right = f"{PRESENT_HAVE[asked]} {have} {ing}", f"{asked} {have} been {ing}"
         yield Pair(i - 3, i, right, wrong, explain.since_perfect(wrong, right))
+
+
+def how_long(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:
+    """How long do you know her?"""
+    lemma = f.pieces[i].text
+    if i != 4 or f.pieces[i].form != "pp" or lemma not in LASTING:
+        return
+    how, long, have, subject = (said(f, j, lex) for j in range(4))
+    if (how.lower(), long) != ("how", "long") or subject not in PRONOUNS:
+        return
+    if have in PRESENT_HAVE:
+        do = "does" if have == "has" else "do"
+        wrong = f"{PRESENT_HAVE[have]} {subject}" if lemma == "be" else f"{do} {subject} {lemma}"
+        right = f"{have} {subject} {said(f, i, lex)}"
+        yield Pair(2, i, right, wrong, explain.since_perfect(wrong, right))
 
 
 def missing_have(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:

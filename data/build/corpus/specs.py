@@ -170,15 +170,16 @@ KIND_W = {
     "perfect_past": 8,
     "time_clause": 6,
     "since_perfect": 6,
-    "missing_be": 10,
-    "infinitive": 7,
-    "do_support": 10,
-    "question_order": 12,
+    "missing_be": 12,
+    "infinitive": 9,
+    "do_support": 11,
+    "question_order": 14,
     "modal_form": 9,
     "missing_have": 3,
-    "needless_be": 4,
+    "needless_be": 6,
     "habit": 2,
     "still_going_on": 6,
+    "tag": 3,
     "correct": 72,
 }
 #: Kinds that the grammar does not make: they are drawn from frames only.
@@ -200,6 +201,7 @@ FRAME_KINDS = frozenset(
         "needless_be",
         "habit",
         "still_going_on",
+        "tag",
     )
 )
 PRES: list[tuple[float, Spec]] = [
