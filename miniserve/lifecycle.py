@@ -35,8 +35,8 @@ class Lifecycle:
     def __init__(self, open_client: OpenClient, settings: Settings) -> None:
         self._open_client = open_client
         self._settings = settings
-        self._reason = "The server has not been started."
-        self._failed = False
+        self._reason = "The server has not been started."  # why it is not warm yet, or has failed
+        self._warm = self._failed = False
         self.draining = False
         self._opening: asyncio.Task[None] | None = None
         self.client: EngineClient | None = None
@@ -44,7 +44,7 @@ class Lifecycle:
 
     async def __aenter__(self) -> Lifecycle:
         self._reason = "The model is being loaded."
-        self._failed = self.draining = False
+        self._warm = self._failed = self.draining = False
         self._opening = asyncio.create_task(self._open(), name="open the engine")
         return self
 
@@ -72,7 +72,7 @@ class Lifecycle:
             read_completion(completion, EXAMPLE_SENTENCE)
         except AnswerError as error:
             logger.warning("The warm-up correction ran, but it made no sense: %s", error)
-        self._reason = ""
+        self._warm = True
 
     async def _warm_up(self, client: EngineClient) -> Completion:
         """Generate once, and again until it works; `reason` says what went wrong meanwhile.
@@ -115,11 +115,11 @@ class Lifecycle:
             return EngineFailed(self._reason)
         if self.client is None:
             return EngineUnavailable(self._reason)
-        status, warming_up = self.client.status(), bool(self._reason)
-        if status.state is EngineState.READY and not warming_up:
+        status = self.client.status()
+        if status.state is EngineState.READY and self._warm:
             return None
         reason = status.reason or f"The engine is {status.state}."
-        if warming_up and status.state in (EngineState.READY, EngineState.STARTING):
+        if not self._warm and status.state in (EngineState.READY, EngineState.STARTING):
             reason = self._reason
         if status.dead:
             return EngineFailed(reason)
