@@ -57,6 +57,11 @@ WEIGHT = {
     "nothing_wrong": 6,
     "questions": 8,
     "passives": 7,
+    "complements_b": 6,
+    "essays": 6,
+    "office": 5,
+    "speech": 5,
+    "long_b": 6,
 }
 
 
