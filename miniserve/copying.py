@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from difflib import SequenceMatcher
+from typing import NamedTuple
 
 #: The explanation of a sentence that is right.
 NO_CHANGE = "No change is needed."
@@ -47,6 +48,19 @@ _WRITTEN_OUT = {
 }
 
 
+class _Change(NamedTuple):
+    """A stretch of the sentence: its pieces, how they were shown, and what was written for them."""
+
+    old: list[str]
+    shown: list[str]
+    new: list[str]
+
+    @property
+    def of_words(self) -> bool:
+        """Whether words changed, and not only marks or spaces."""
+        return self.shown != self.new and any(map(_is_latin, self.shown + self.new))
+
+
 class Asked:
     """A sentence, and how the model is to read it (`text`)."""
 
@@ -66,6 +80,7 @@ class Asked:
 
         Where the explanation names a change, one that it does not name is put back too: such a
         change is the right correction of a second error far less often than an innocent word bent.
+        Where it says that there is none, a word that is only left out comes back.
         """
         written = _pieces(self._in_case(corrected))
         if written != self._shown and len(written) * len(self._shown) > _MOST_PAIRS:
@@ -73,21 +88,19 @@ class Asked:
         changes = list(self._changes(written))
         quoted = _pieces(" ".join(_QUOTED.findall(explanation)))
         named = {part for piece in quoted for part in _written_out(piece)} | _moved(changes)
-        may_stand = [shown != new and _may_stand(shown, new, named) for _, shown, new in changes]
-        told = [_is_named(shown, new, named) for _, shown, new in changes]
-        any_told = any(may and is_told for may, is_told in zip(may_stand, told, strict=True))
+        standing = [c for c in changes if c.shown != c.new and _may_stand(c, named)]
+        if explanation == NO_CHANGE:
+            standing = [c for c in standing if _is_named(c, named) or any(map(_is_latin, c.new))]
+        standing = [c for c in standing if _is_named(c, named)] or standing
         kept: list[str] = []
-        stood = fell = False
-        for (old, shown, new), may, is_told in zip(changes, may_stand, told, strict=True):
-            if shown == new:
-                kept += old
-            elif may and (is_told or not any_told):
-                stood = True
-                kept += self._in_place_of(old, new, named)
+        fell = False
+        for change in changes:
+            if change in standing:
+                kept += self._in_place_of(change, named)
             else:
-                fell = fell or any(map(_is_latin, shown + new))
-                kept += old
-        if fell and not stood and explanation != NO_CHANGE:
+                kept += change.old
+                fell = fell or change.of_words
+        if fell and not standing and explanation != NO_CHANGE:
             return None
         return "".join(kept)
 
@@ -99,20 +112,21 @@ class Asked:
         names = re.compile(rf"\b({'|'.join(own)})\b", re.IGNORECASE)
         return names.sub(lambda found: own.get(found[1].lower(), found[1]), explanation)
 
-    def _changes(self, written: list[str]) -> Iterator[tuple[list[str], list[str], list[str]]]:
-        """From begin to end: pieces of the sentence, as they were shown, and what was written."""
+    def _changes(self, written: list[str]) -> Iterator[_Change]:
+        """From begin to end, what is as it was too."""
         matcher = SequenceMatcher(None, self._shown, written, autojunk=False)
         for _, i, j, k, m in matcher.get_opcodes():
-            yield self._pieces[i:j], self._shown[i:j], written[k:m]
+            yield _Change(self._pieces[i:j], self._shown[i:j], written[k:m])
 
-    def _in_place_of(self, old: list[str], new: list[str], named: set[str]) -> list[str]:
+    def _in_place_of(self, change: _Change, named: set[str]) -> list[str]:
         """What was written, in the sentence's letters.
 
         If one word stands for several, it replaces the one that is most like it; the others stay,
         but for those that may go.
         """
+        old = change.old
         own = {self._in_case(name): word for word, name in self._stand_ins.items()}
-        new = [own.get(piece, piece) for piece in new]
+        new = [own.get(piece, piece) for piece in change.new]
         if self._in_capitals and all(piece == piece.upper() for piece in old):
             new = [piece.upper() for piece in new]
         staying = [piece for piece in old if _is_latin(piece) and not _may_go(piece, named)]
@@ -124,6 +138,21 @@ class Asked:
 
     def _in_case(self, text: str) -> str:
         return text.lower() if self._in_capitals else text
+
+
+def in_short(sentence: str, corrected: str) -> str:
+    """What a correction changed, for one that is not explained: "'leaded' becomes 'led'."."""
+    old, new = sentence.split(), corrected.split()
+    begin = end = 0
+    shorter = min(len(old), len(new))
+    while begin < shorter and old[begin] == new[begin]:
+        begin += 1
+    while end < shorter - begin and old[-1 - end] == new[-1 - end]:
+        end += 1
+    if begin + end == shorter:  # words were only put in or taken out: name their neighbours
+        begin, end = max(0, begin - 1), max(0, end - 1)
+    before, after = (" ".join(words[begin : len(words) - end]) for words in (old, new))
+    return f"'{before.rstrip('.,;:?!')}' becomes '{after.rstrip('.,;:?!')}'."
 
 
 def _stand_ins_for(pieces: list[str]) -> dict[str, str]:
@@ -138,12 +167,13 @@ def _stand_ins_for(pieces: list[str]) -> dict[str, str]:
     return dict(zip(hidden, names, strict=False))
 
 
-def _may_stand(shown: list[str], new: list[str], named: set[str]) -> bool:
+def _may_stand(change: _Change, named: set[str]) -> bool:
     """Whether a change can be a correction.
 
     Words put in are named, or it is one word for another that is no name. Words taken out are such
     as may go.
     """
+    _, shown, new = change
     if any(not (piece.isspace() or _is_latin(piece) or piece in shown) for piece in new):
         return False  # no correction puts a mark in
     taken_out, put_in = list(filter(_is_latin, shown)), list(filter(_is_latin, new))
@@ -152,16 +182,20 @@ def _may_stand(shown: list[str], new: list[str], named: set[str]) -> bool:
     staying = [word for word in taken_out if not _may_go(word, named)] or taken_out
     if len(staying) == len(put_in) == 1 and staying[0].islower():
         return True
-    return all(_is_named([], [word], named) for word in put_in)
+    return all(_any_named([word], named) for word in put_in)
 
 
-def _is_named(shown: list[str], new: list[str], named: set[str]) -> bool:
-    """Whether a change puts a named word in, or takes a named one out and puts none in."""
-    words = list(filter(_is_latin, new)) or list(filter(_is_latin, shown))
+def _is_named(change: _Change, named: set[str]) -> bool:
+    """Whether it puts a named word in, or takes a named one out and puts none in."""
+    put_in = list(filter(_is_latin, change.new))
+    return _any_named(put_in or list(filter(_is_latin, change.shown)), named)
+
+
+def _any_named(words: list[str], named: set[str]) -> bool:
     return any(part in named for word in words for part in _written_out(word))
 
 
-def _moved(changes: Iterable[tuple[list[str], list[str], list[str]]]) -> set[str]:
+def _moved(changes: Iterable[_Change]) -> set[str]:
     """Auxiliaries that were taken out in one place and put in at another (*where you are?*)."""
     taken_out, put_in = set[str](), set[str]()
     for _, shown, new in changes:

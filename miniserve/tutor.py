@@ -26,7 +26,7 @@ from miniserve.completion import (
     Timing,
     check_max_tokens,
 )
-from miniserve.copying import Asked
+from miniserve.copying import NO_CHANGE, Asked, in_short
 from miniserve.model.checkpoint import Checkpoint, load_checkpoint
 from miniserve.model.llama import Llama
 
@@ -111,7 +111,8 @@ def prompt_for(sentence: str) -> str:
 def parse_answer(text: str, sentence: str) -> Correction:
     """Read the model's text: the corrected sentence in one line, the explanation in the next.
 
-    What cannot be a correction of `sentence` is put back, see `Asked.held`.
+    What cannot be a correction of `sentence` is put back, see `Asked.held`; and where the two lines
+    contradict each other, the first is believed.
 
     Raises:
         AnswerError: the text is anything else, or does not belong to `sentence`.
@@ -131,7 +132,12 @@ def parse_answer(text: str, sentence: str) -> Correction:
     corrected = asked.held(written, explanation)
     if corrected is None:
         raise AnswerError("The model's answer changes words that its explanation does not name.")
-    explanation = asked.in_own_words(explanation)
+    if corrected == sentence:
+        explanation = NO_CHANGE
+    elif explanation == NO_CHANGE:
+        explanation = in_short(sentence, corrected)
+    else:
+        explanation = asked.in_own_words(explanation)
     if not (corrected.isprintable() and explanation.isprintable()):
         raise AnswerError("The model's answer holds a character that is not printable.")
     half = "\N{REPLACEMENT CHARACTER}"  # what the tokenizer makes of half a character's bytes

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from miniserve.copying import NO_CHANGE, Asked
+from miniserve.copying import NO_CHANGE, Asked, in_short
 from miniserve.paths import DATA_DIR
 
 
@@ -74,6 +74,12 @@ from miniserve.paths import DATA_DIR
             "'Agree' needs no 'am': 'am agree' becomes 'agree'.",
             "I agree and he is known.",
         ),
+        (  # what is left out without a word comes back
+            "What he does does not matter.",
+            "What he does not matter.",
+            NO_CHANGE,
+            "What he does does not matter.",
+        ),
         (  # one explanation may serve two corrections
             "She goed out and he goed too.",
             "She went out and he went too.",
@@ -97,6 +103,22 @@ def test_what_the_explanation_does_not_name_is_put_back(
     sentence: str, written: str, explanation: str, kept: str
 ) -> None:
     assert Asked(sentence).held(written, explanation) == kept
+
+
+@pytest.mark.parametrize(
+    ("sentence", "corrected", "told"),
+    [
+        ("He leaded us.", "He led us.", "'leaded' becomes 'led'."),
+        ("Where you are going?", "Where are you going?", "'you are' becomes 'are you'."),
+        ("He can to swim.", "He can swim.", "'can to swim' becomes 'can swim'."),
+        ("To go.", "Go.", "'To go' becomes 'Go'."),
+        ("I been.", "I have been.", "'I been' becomes 'I have been'."),
+        ("He go", "He goes", "'go' becomes 'goes'."),
+        ("we was we was", "we were we was", "'was' becomes 'were'."),
+    ],
+)
+def test_a_correction_in_short(sentence: str, corrected: str, told: str) -> None:
+    assert in_short(sentence, corrected) == told
 
 
 @pytest.mark.parametrize("written", ["We met.", "We met in the town.", "Lo, met we."])

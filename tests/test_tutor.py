@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from miniserve import tutor as tutor_module
 from miniserve.completion import FinishReason, PromptTooLong
+from miniserve.copying import NO_CHANGE
 from miniserve.tutor import (
     AnswerError,
     Correction,
@@ -160,7 +161,7 @@ def test_any_text_is_a_correction_or_a_typed_error(text: str, sentence: str) -> 
         answer = parse_answer(text, check_sentence(sentence))
     except (AnswerError, SentenceError):
         return
-    assert answer.explanation in text
+    assert (answer.explanation == NO_CHANGE) == (answer.corrected == check_sentence(sentence))
     for line in (answer.corrected, answer.explanation):
         assert line
         assert line == line.strip()
@@ -168,11 +169,15 @@ def test_any_text_is_a_correction_or_a_typed_error(text: str, sentence: str) -> 
 
 
 @given(st.text(alphabet="ab .'", min_size=1), st.text(alphabet="ab .'", min_size=1))
-def test_what_is_written_as_an_answer_is_read_back(corrected: str, explanation: str) -> None:
-    if not corrected.strip() or not explanation.strip():
-        return
-    answer = parse_answer(f"{corrected}\n{explanation}", corrected.strip())
-    assert answer == Correction(corrected.strip(), explanation.strip())
+def test_a_sentence_that_comes_back_needs_no_change(sentence: str, explanation: str) -> None:
+    if sentence.strip() and explanation.strip():
+        answer = parse_answer(f"{sentence}\n{explanation}", sentence.strip())
+        assert answer == Correction(sentence.strip(), NO_CHANGE)
+
+
+def test_a_change_that_is_denied_is_told() -> None:
+    answer = parse_answer(f"The guide led us.\n{NO_CHANGE}", "The guide leaded us.")
+    assert answer == Correction("The guide led us.", "'leaded' becomes 'led'.")
 
 
 def test_an_answer_that_was_cut_off_is_not_read() -> None:
