@@ -579,7 +579,10 @@ class Irregular:
         ("I know how much he [see|past].", "question_order", {"did he see": "he saw"}),
         ("I swim when she [swim|pres3].", "question_order", {}),
         ("How long has she [know|pp] him?", "still_going_on", {"does she know": "has she known"}),
-        ("How long have you [be|pp] here?", "still_going_on", {"are you": "have you been"}),
+        ("How long have you [be|pp] ill?", "still_going_on", {"are you": "have you been"}),
+        ("How long have you [be|pp] here?", "still_going_on", {}),  # or will you be?
+        ("How have you been [swim|ing]?", "still_going_on", {}),
+        ("I know how deep the cut [be|be-is].", "question_order", {}),
         ("You [swim|pres], don't you?", "tag", {"aren't": "don't"}),
         ("He [be|be-was]n't there, was he?", "tag", {"did": "was"}),
         ("You can [swim|base-modal], can't you?", "tag", {}),

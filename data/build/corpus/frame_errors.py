@@ -7,7 +7,7 @@ from itertools import chain
 from typing import ClassVar
 
 from . import explain
-from .forms import ALWAYS_OBJECT, NO_PROGRESSIVE, NT, PASSIVE_BARE, Retry, be_form
+from .forms import ALWAYS_OBJECT, BY_ITSELF, NO_PROGRESSIVE, NT, PASSIVE_BARE, Retry, be_form
 from .frame_parser import (
     BREAKS,
     NO_PASSIVE,
@@ -316,7 +316,8 @@ class FrameErrors:
         if not aux:
             raise Retry
         sure = f.pieces[i].form.startswith("ppt") or self.next_word(f, i) == "by"
-        if sure and self.g.wants("participle_passive") and self.g.chance(0.12):
+        acts = v.lemma in BY_ITSELF  # "it will be closing" is right
+        if sure and not acts and self.g.wants("participle_passive") and self.g.chance(0.12):
             why = explain.participle_passive(explain.aux_name(aux), v)
             self.g.plant(w, v.ing, v.lemma, why)
             return

@@ -35,7 +35,8 @@ class Pair:
     def joined(self, f: Frame) -> tuple[Frame, int]:
         """The frame with these pieces as one, and its index."""
         begin, end = f.pieces[self.first], f.pieces[self.last]
-        piece = Piece(end.text if end.form else "be", f"pair:{self.right}", "", begin.glue)
+        lemma = next((p.text for p in (end, begin) if p.form), "be")
+        piece = Piece(lemma, f"pair:{self.right}", "", begin.glue)
         rest = f.pieces[self.last + 1 :]
         return replace(f, pieces=(*f.pieces[: self.first], piece, *rest)), self.first
 

@@ -58,6 +58,6 @@ def modal_can(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:
 
 def past_must(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:
     """Last night I must go home early."""
-    had = f.pieces[i].form == "seq" or (f.pieces[i].form == "past" and same_clause(f, i))
-    if had and f.pieces[i].text == "have" and said(f, i + 1, lex) == "to" and not f.pieces[i].glue:
+    had = f.pieces[i].form == "past" and f.pieces[i].text == "have" and same_clause(f, i)
+    if had and said(f, i + 1, lex) == "to" and not f.pieces[i].glue:
         yield Pair(i, i + 1, "had to", "must", explain.past_must())

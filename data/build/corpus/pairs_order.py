@@ -10,6 +10,7 @@ from .lexicon import Lexicon
 from .pair import ASKING, PRONOUNS, THIRD, Pair, forms_of, said
 from .wordlists import words
 
+DETERMINERS = frozenset(words("poss")) | {"the", "a", "an", "this", "that", "these", "those"}
 KNOWING = tuple(words("knowing"))
 OBJECTS = frozenset(("me", "you", "him", "her", "us", "them"))
 MEASURED = frozenset(("time", "much", "long", "old", "far", "often"))
@@ -36,6 +37,9 @@ def indirect_question(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:
     subject = f.pieces[first:i]
     texts = [said(f, j, lex) for j in range(first, i)]
     odd = any(p.form for p in subject) or BREAKS.intersection(texts) or "to" in texts
+    if not odd and subject:  # or "how deep the cut was" is asked about
+        named = subject[0].type == "name" or subject[0].text.istitle()
+        odd = not (named or subject[0].text.lower() in PRONOUNS | DETERMINERS)
     if odd or not 0 < len(subject) <= 4 or any(text[-1] in ",.;:" for text in texts):
         return
     verb, who = said(f, i, lex), " ".join(texts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from . import explain
+from .forms import BY_ITSELF
 from .frame_parser import BREAKS, Frame
 from .lexicon import Lexicon
 from .pair import MODALS, Pair, has_subject, said, time_is_clear
@@ -17,8 +18,9 @@ OBJECTS = frozenset(words("object_words"))
 
 def missing_passive(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:
     """Smoking should banned; it has postponed; the bridge built in 1932; the room is cleaning."""
-    thing = f.pieces[i].form == "ppt"  # "he has invited" may want an object
-    if not (thing or f.pieces[i].form == "ppp") or i < 2 or f.pieces[i].glue:
+    # "He has invited" may want an object, and "it has moved" is right.
+    thing = f.pieces[i].form == "ppt" and f.pieces[i].text not in BY_ITSELF
+    if f.pieces[i].form not in {"ppt", "ppp"} or i < 2 or f.pieces[i].glue:
         return
     before, earlier, participle = said(f, i - 1, lex), said(f, i - 2, lex), said(f, i, lex)
     wrong = participle
@@ -29,7 +31,7 @@ def missing_passive(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:
     elif before == "being":
         told, wrong = thing and earlier in BE, lex.verbs[f.pieces[i].text].ing
     else:
-        told = before in BE and is_all(f, i - 1, lex)
+        told = thing and before in BE and is_all(f, i - 1, lex)
     if told and wrong != f.pieces[i].text:
         right = f"{before} {participle}"
         yield Pair(i - 1, i, right, wrong, explain.missing("be", wrong, right))

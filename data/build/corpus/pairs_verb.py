@@ -11,7 +11,7 @@ from .pair import MODALS, PRONOUNS, Pair, forms_of, has_subject, said
 from .specs import ITTO
 from .wordlists import words
 
-LASTING = frozenset(("be", "have", "know", "own", "love", "want", "live", "work"))
+LASTING = frozenset(("know", "own", "love"))
 OBJECT_PRONOUNS = frozenset(("me", "you", "him", "her", "us", "them"))
 PRESENT_HAVE = {"have": "are", "has": "is", "haven't": "aren't", "hasn't": "isn't"}
 CONTRACTED_HAVE = {"i've": "I'm", "you've": "you're", "we've": "we're", "they've": "they're"}
@@ -68,7 +68,8 @@ def still_going_on(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:
     """It is raining since noon; I'm working here for five years."""
     if f.pieces[i].form != "ing" or said(f, i - 1, lex) != "been" or i < 2:
         return
-    if not says_how_long(f, i) and (said(f, 0, lex).lower() != "how" or i < 4):
+    question = (said(f, 0, lex).lower(), said(f, 1, lex)) == ("how", "long")
+    if not says_how_long(f, i) and (not question or i < 4):
         return
     have, ing = said(f, i - 2, lex), said(f, i, lex)
     if have.lower() in CONTRACTED_HAVE:
@@ -89,9 +90,10 @@ def still_going_on(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:
 
 
 def how_long(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:
-    """How long do you know her?"""
+    """How long do you know her? ("How long are you here?" may ask about the future.)"""
     lemma = f.pieces[i].text
-    if i != 4 or f.pieces[i].form != "pp" or lemma not in LASTING:
+    is_so = lemma == "be" and said(f, i + 1, lex).rstrip("?") in {"married", "together", "ill"}
+    if i != 4 or f.pieces[i].form != "pp" or not (lemma in LASTING or is_so):
         return
     how, long, have, subject = (said(f, j, lex) for j in range(4))
     if (how.lower(), long) != ("how", "long") or subject not in PRONOUNS:
