@@ -14,7 +14,7 @@ word in another script, or an address, it reads a name. All of it comes back wit
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from typing import NamedTuple
 
@@ -36,8 +36,10 @@ _MAY_GO = {
     *("am", "is", "are", "was", "were", "be", "been"),
     *("do", "does", "did", "have", "has", "had", "will", "to"),
 }
-_MAY_MOVE = _MAY_GO | {"can", "could", "would", "should", "must", "may", "might"}
-_MAY_MOVE |= {"didn", "don", "doesn", "isn", "aren", "wasn", "weren", "hasn", "haven", "'t"}
+_MAY_MOVE = _MAY_GO | {"can", "could", "would", "should", "must", "may", "might", "'t"}
+_MAY_MOVE |= {"didn", "don", "doesn", "isn", "aren", "wasn", "weren", "hasn", "haven", "couldn"}
+_MAY_MOVE |= {"won", "wouldn", "shouldn"}
+_PRONOUNS = {"i", "you", "he", "she", "it", "we", "they"}
 _WRITTEN_OUT = {
     "'m": ("am",),
     "'re": ("are",),
@@ -121,20 +123,29 @@ class Asked:
     def _in_place_of(self, change: _Change, named: set[str]) -> list[str]:
         """What was written, in the sentence's letters.
 
-        If one word stands for several, it replaces the one that is most like it; the others stay,
-        but for those that may go.
+        If one word stands for several, it replaces the named one that is most like it; of the
+        others, those that may go are gone.
         """
-        old = change.old
         own = {self._in_case(name): word for word, name in self._stand_ins.items()}
         new = [own.get(piece, piece) for piece in change.new]
-        if self._in_capitals and all(piece == piece.upper() for piece in old):
+        if self._in_capitals and all(piece == piece.upper() for piece in change.old):
             new = [piece.upper() for piece in new]
-        staying = [piece for piece in old if _is_latin(piece) and not _may_go(piece, named)]
-        if len(new) > 1 or len(staying) < 2:
+        places = [place for place, piece in enumerate(change.old) if _is_latin(piece)]
+        if len(places) < 2 or len(new) != 1 or not _is_latin(new[0]):
             return new
-        likeness = [SequenceMatcher(None, piece, new[0]).ratio() for piece in old]
-        place = likeness.index(max(likeness))
-        return [*old[:place], *new, *old[place + 1 :]]
+        old = change.old
+        replaced = max(
+            [place for place in places if _any_named([old[place]], named)] or places,
+            key=lambda place: SequenceMatcher(None, old[place], new[0]).ratio(),
+        )
+        gone: set[int] = set()
+        for place in places:
+            if place != replaced and _may_go(old[place], named):
+                gone.add(place)
+                if not "".join(old[max(0, place - 1) : place] + old[place + 1 : place + 2]).strip():
+                    gone.add(place + 1 if place < replaced else place - 1)  # one of two spaces
+        pieces = [*old[:replaced], new[0], *old[replaced + 1 :]]
+        return [piece for place, piece in enumerate(pieces) if place not in gone]
 
     def _in_case(self, text: str) -> str:
         return text.lower() if self._in_capitals else text
@@ -195,14 +206,18 @@ def _any_named(words: list[str], named: set[str]) -> bool:
     return any(part in named for word in words for part in _written_out(word))
 
 
-def _moved(changes: Iterable[_Change]) -> set[str]:
-    """Auxiliaries that were taken out in one place and put in at another (*where you are?*)."""
+def _moved(changes: Sequence[_Change]) -> set[str]:
+    """Auxiliaries that were taken out in one place and put in at another (*where you are?*).
+
+    Of *you didn't* and *didn't you*, two pieces and one, it is the pronoun that seems to move.
+    """
     taken_out, put_in = set[str](), set[str]()
     for _, shown, new in changes:
         if shown != new:
             taken_out.update(part for piece in shown for part in _written_out(piece))
             put_in.update(part for piece in new for part in _written_out(piece))
-    return taken_out & put_in & _MAY_MOVE
+    negated = any("'t" in _written_out(piece) for change in changes for piece in change.shown)
+    return taken_out & put_in & (_MAY_MOVE | _PRONOUNS if negated else _MAY_MOVE)
 
 
 def _may_go(word: str, named: set[str]) -> bool:

@@ -37,6 +37,12 @@ from miniserve.paths import DATA_DIR
             NO_CHANGE,
             "Why didn't she come, Ann?",
         ),
+        (  # or the pronoun around it
+            "Why you didn't came?",
+            "Why didn't you come?",
+            "After 'didn't', use the base form 'come'.",
+            "Why didn't you come?",
+        ),
         (  # another word may not
             "My brother never asks.",
             "My never brother asks.",
@@ -48,6 +54,24 @@ from miniserve.paths import DATA_DIR
             "Children need more than toys.",
             "Only a third-person singular subject takes -s, so the verb is 'need'.",
             "Children need love more than toys.",
+        ),
+        (
+            "She need love more than toys.",
+            "She needs more than toys.",
+            "With a third-person singular subject, 'need' becomes 'needs'.",
+            "She needs love more than toys.",
+        ),
+        (
+            "Last Friday we eat soup there.",
+            "Last Friday we ate there.",
+            "'Last Friday' marks the past, so 'eat' becomes 'ate'.",
+            "Last Friday we ate soup there.",
+        ),
+        (  # of two words, one may go
+            "He finished to paint the wall.",
+            "He finished painting the wall.",
+            "After 'finished', use the -ing form 'painting'.",
+            "He finished painting the wall.",
         ),
         (  # a word doubled
             "She go there 😀.",
@@ -91,6 +115,12 @@ from miniserve.paths import DATA_DIR
             "The is here.",
             "The verb is 'is'.",
             "Theo is here.",
+        ),
+        (
+            "a@b.de c@d.de goed.",
+            "went.",
+            "'Anna Peter' and 'goed' become 'went'.",
+            "a@b.de c@d.de went.",
         ),
         ("李雷 go.", "Anna Anna goes.", "'Anna' and 'go' become 'goes'.", "李雷 李雷 goes."),
         ("He leaded us.", "He led us.", NO_CHANGE, "He led us."),
