@@ -223,10 +223,11 @@ class BatchingClient(EngineClient):
     def _retry_after_s(self) -> int:
         """When those in flight will be through, at the throughput of late."""
         times = self._finish_times
-        if not times:
+        later = len(times) - times.count(times[0]) if times else 0  # than the first batch
+        if not later:
             return 1
         elapsed = time.perf_counter() - times[0]
-        return as_retry_after(len(self._in_flight) * elapsed / len(times))
+        return as_retry_after(len(self._in_flight) * elapsed / later)
 
 
 class Engine(BatchingClient):

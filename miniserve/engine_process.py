@@ -82,7 +82,7 @@ class EngineProcess(BatchingClient):
     _child: _Child | None = None
     _error: Exception | None = None  # what the process said before it ended
     _has_loaded = False  # the process that runs now
-    _began = 0.0
+    _began = 0.0  # to load; then, to work
     _pause_s = _FIRST_PAUSE_S
 
     async def start(self) -> None:
@@ -171,6 +171,7 @@ class EngineProcess(BatchingClient):
                 if self._state is EngineState.STOPPED:
                     return
                 self._limits, self._has_loaded = limits, True
+                self._began = self._loop.time()
                 self._send(Configure(self._changes))
                 self._set_state(EngineState.READY)
                 if not self._loaded.done():
@@ -182,7 +183,7 @@ class EngineProcess(BatchingClient):
         """The process is gone. Runs on the event loop, as soon as it is known."""
         if self._state is EngineState.STOPPED:
             return
-        if asyncio.get_running_loop().time() - self._began > _LONGEST_PAUSE_S:
+        if self._has_loaded and self._loop.time() - self._began > _LONGEST_PAUSE_S:
             self._pause_s = _FIRST_PAUSE_S
         reason = "The engine's process has died."
         if self._error is not None:

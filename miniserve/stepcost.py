@@ -53,9 +53,13 @@ class StepCost:
         """
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-            return cls(**{name: float(content["cost"][name]) for name in ("a", "b", "c")})
+            cost = cls(**{name: float(content["cost"][name]) for name in ("a", "b", "c")})
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path.name} does not hold a step cost") from error
+        # A fit may put the cost of a row a little below zero, where a row brings a token.
+        if not (0 < cost.seconds(1, 1) < math.inf and cost.c >= 0 and cost.b + cost.c >= 0):
+            raise ValueError(f"{path.name} holds a step cost with which no step takes time")
+        return cost
 
 
 @dataclass(frozen=True, slots=True)

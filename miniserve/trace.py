@@ -53,10 +53,10 @@ class StepRecord(NamedTuple):
 
 
 def pause_between(step: StepRecord, following: StepRecord) -> float | None:
-    """Seconds from the end of a step to the next, if that one goes on with a request; else None.
+    """Seconds from the end of a step to the next, if that one goes on with an answer; else None.
 
     What the engine's loop does then (taking in commands, handing out answers) is part of what the
-    requests wait for. Before a step that only begins with new ones it may have been idle.
+    requests wait for. Before a step that only reads prompts it may have been idle.
     """
     goes_on = any(entry.kind == "decode" for entry in following.entries)
     if following.step != step.step + 1 or not goes_on:

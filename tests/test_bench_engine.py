@@ -32,7 +32,7 @@ from miniserve.bench import (
 )
 from miniserve.bench.direct import run_direct
 from miniserve.bench.open_loop_tables import Added, Run, tables
-from miniserve.bench.serving import ServerProcess
+from miniserve.bench.serving import ServerProcess, settings_of
 from miniserve.bench.size import QUICK, Size
 from miniserve.bench.tables import Spread, Table, heading, markdown, text
 from miniserve.client import QueueFull
@@ -68,6 +68,18 @@ def test_a_spread_knows_what_it_lies_between() -> None:
 )
 def test_a_column_says_its_unit(name: str, shown: str) -> None:
     assert heading(name) == shown
+
+
+def test_what_is_not_known_has_no_spread() -> None:
+    assert Spread.of_known([1.0, None, float("nan"), 3.0]) == Spread.of([1.0, 3.0])
+    assert Spread.of_known([None, float("nan")]) is None
+
+
+def test_an_engine_that_is_measured_does_not_ask_the_shell(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MINISERVE_MAX_TOKENS", "7")
+    assert Settings().max_tokens == 7
+    assert settings_of(Mode.STATIC).max_tokens == Settings.model_fields["max_tokens"].default
+    assert settings_of(Mode.STATIC, max_tokens=9).max_tokens == 9
 
 
 def test_cells_have_three_digits_or_so() -> None:

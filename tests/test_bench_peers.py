@@ -254,7 +254,7 @@ def test_both_servers_get_the_same_traces(monkeypatch: pytest.MonkeyPatch) -> No
         return run_of([0.5] * 20)
 
     rate, found = over_http.compare(
-        load_of([3]), None, seconds=4.0, count=3, slots=16, run_open=run_open, run_closed=run_closed
+        load_of([3]), seconds=4.0, count=3, slots=16, run_open=run_open, run_closed=run_closed
     )
     saturation = found[over_http.LLAMA].saturation_per_s
     assert rate == pytest.approx(0.8 * saturation)

@@ -219,6 +219,12 @@ def test_what_the_generator_drops_spoils_its_run(kept: range) -> None:
     assert not result.valid
 
 
+def test_a_burst_of_which_much_is_dropped_is_no_valid_run() -> None:
+    dropped = [record(0.0, None, status=0, error=DROPPED)] * 10
+    assert summary([record(0.0)] * 100).valid
+    assert "10 of 110 requests were dropped" in summary([record(0.0)] * 100 + dropped).reason
+
+
 def test_nothing_at_all_can_be_summed_up_and_is_no_valid_run() -> None:
     result = summary([], slo_s=1.0)
     assert (result.offered, result.answered, result.valid) == (0, 0, False)

@@ -76,3 +76,13 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     with pytest.raises(ValueError, match=r"cost\.json does not hold a step cost"):
         StepCost.load(path)
+
+
+@pytest.mark.parametrize("costs", [(0, 0, 0), (1, 0, -1e-3), (-1, 0.1, 0.1), ("NaN", 1, 1)])
+def test_a_cost_with_which_no_step_takes_time_is_refused(
+    tmp_path: Path, costs: tuple[float, float, float]
+) -> None:
+    path = tmp_path / "cost.json"
+    path.write_text(json.dumps({"cost": dict(zip("abc", costs, strict=True))}))
+    with pytest.raises(ValueError, match="no step takes time"):
+        StepCost.load(path)

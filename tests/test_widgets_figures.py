@@ -279,6 +279,8 @@ def test_lanes_show_a_race_at_one_moment() -> None:
     assert lane.curve.points()[1].tolist() == pytest.approx([1 / 3])
     (end,) = lanes_at(runs, finish_of(runs), {"static": 3})
     assert (end.curve.n, end.in_flight, end.lost) == (2, 0, 1)
+    unanswered = {"static": [record(0.0, 0.1), record(5.0, None, status=0)]}
+    assert finish_of(unanswered) == 5.0
 
 
 def test_a_race_chooses_an_axis_that_holds_all_runs() -> None:

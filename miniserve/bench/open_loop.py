@@ -21,7 +21,7 @@ import numpy as np
 
 from miniserve.bench.direct import run_direct
 from miniserve.bench.open_loop_tables import Added, Run, tables
-from miniserve.bench.serving import MAX_IN_FLIGHT, MAX_WAITING, ServeProcess
+from miniserve.bench.serving import MAX_IN_FLIGHT, MAX_WAITING, ServeProcess, settings_of
 from miniserve.bench.size import Size
 from miniserve.bench.tables import Spread, Table
 from miniserve.engine import BatchingClient
@@ -29,7 +29,7 @@ from miniserve.latency import LatencyRecord, latencies, percentile
 from miniserve.loadtest import LoadClient, LoadResult, Target, Trace, run_closed_loop, run_open_loop
 from miniserve.paths import STANDARD_LOAD
 from miniserve.serve import open_client
-from miniserve.settings import Mode, Settings
+from miniserve.settings import Mode
 
 _USERS_A_SLOT = 4
 _HALF = 0.5
@@ -40,7 +40,7 @@ _IN_ENGINE = "miniserve:e2e_request_latency_seconds"
 async def measure(size: Size) -> list[Table]:
     """Measure in the order above."""
     slots = size.max_num_seqs
-    settings = Settings(mode=Mode.CONTINUOUS, max_num_seqs=slots, max_waiting=MAX_WAITING)
+    settings = settings_of(Mode.CONTINUOUS, max_num_seqs=slots, max_waiting=MAX_WAITING)
     whole = Trace.load(STANDARD_LOAD)
     traces = whole.stretches(size.load_requests)[: size.load_traces]
     short = whole.stretches(size.added_requests)[: 1 + size.added_stretches]
@@ -104,8 +104,8 @@ async def _added(
             records.clear()
             await _send(client, timed)
             in_engine = await _seconds_in_engine(server) - before
-            if number == 0:
-                continue
+            if number == 0 or not all(record.ok for record in records):
+                continue  # what failed took its time in the engine, but none of an answer's
             took = latencies(records)
             p50 = percentile(took, 0.5).value
             outside = float(took.mean()) - in_engine / len(records)

@@ -54,7 +54,8 @@ def standard_report(
     if {"continuous", "static"} <= p95.keys():
         pairs = zip(p95["continuous"], p95["static"], strict=True)
         ratios = [continuous / static for continuous, static in pairs]
-        report["ratios"]["p95_continuous_over_static"] = _with_range(ratios)
+        if not any(map(math.isnan, ratios)):  # a run without an answer has no p95
+            report["ratios"]["p95_continuous_over_static"] = _with_range(ratios)
     return report
 
 

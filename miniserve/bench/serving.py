@@ -12,10 +12,10 @@ import time
 from collections.abc import Mapping, Sequence
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
-from miniserve.settings import Mode
+from miniserve.settings import Mode, Settings
 
 #: More than any load here can have in flight: its generator drops nothing.
 MAX_IN_FLIGHT = 8192
@@ -122,6 +122,12 @@ class ServeProcess(ServerProcess):
         given = {"mode": mode.value, "port": 0, **settings}
         variables = {f"MINISERVE_{name.upper()}": str(value) for name, value in given.items()}
         super().__init__([sys.executable, "-m", *self.program], variables)
+
+
+def settings_of(mode: Mode, **given: Any) -> Settings:
+    """What a `ServeProcess` would have: the environment of the shell is not asked."""
+    defaults = {name: field.default for name, field in Settings.model_fields.items()}
+    return Settings(**(defaults | {"mode": mode} | given))
 
 
 def _status(url: str, path: str) -> int:

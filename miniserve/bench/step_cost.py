@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from miniserve.bench.direct import run_direct
+from miniserve.bench.serving import settings_of
 from miniserve.engine_process import EngineProcess
 from miniserve.loadtest import Trace
 from miniserve.paths import DATA_DIR, STANDARD_LOAD
@@ -60,7 +61,7 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=200, help="for each rate")
     parser.add_argument("--out", type=Path, default=DATA_DIR / "latency" / "step_cost.json")
     arguments = parser.parse_args()
-    settings = Settings(mode=Mode.CONTINUOUS, max_num_seqs=16, max_waiting=arguments.requests)
+    settings = settings_of(Mode.CONTINUOUS, max_num_seqs=16, max_waiting=arguments.requests)
     trace = Trace.load(STANDARD_LOAD)
     found = fit(asyncio.run(record(settings, trace, arguments.requests)))
     found.save(

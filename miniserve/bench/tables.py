@@ -5,6 +5,7 @@ A column's name carries its unit (`step_ms`), so the same rows serve as JSON.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import median, quantiles
@@ -37,8 +38,8 @@ class Spread:
 
     @classmethod
     def of_known(cls, values: Iterable[float | None], scale: float = 1.0) -> Spread | None:
-        """The same of what is known; None if nothing is."""
-        known = [value for value in values if value is not None]
+        """The same of what is known, neither None nor NaN; None if nothing is."""
+        known = [value for value in values if value is not None and not math.isnan(value)]
         return cls.of(known, scale) if known else None
 
     @classmethod

@@ -84,7 +84,10 @@ def summary(
     met = None if slo_s is None else int(np.count_nonzero(took <= slo_s))
     reason = "no request was measured"
     if records:
-        reason = _objection(lag, offered_rps, achieved_rps, len(records) - len(lags), limits)
+        dropped = len(records) - len(lags)
+        reason = _objection(lag, offered_rps, achieved_rps, dropped, limits)
+        if not reason and len(lags) < limits.achieved * len(records):  # of a burst: it has no rate
+            reason = f"{dropped} of {len(records)} requests were dropped"
     return Summary(
         offered=len(records),
         answered=took.size,

@@ -49,16 +49,19 @@ def lanes_at(
     """Return what each mode had done at `moment`, in seconds since its run began."""
     lanes = []
     for mode, records in runs.items():
-        ended = [r for r in records if (r.sent if r.done is None else r.done) <= moment]
+        ended = [record for record in records if _end(record) <= moment]
         sent = sum(record.intended <= moment for record in records)
         lanes.append(Lane(mode, ended, sent - len(ended), totals[mode]))
     return lanes
 
 
 def finish_of(runs: Mapping[str, Sequence[LatencyRecord]]) -> float:
-    """Return when the last answer of all runs came, in seconds since the runs began."""
-    ends = [r.done for records in runs.values() for r in records if r.done is not None]
-    return max(ends, default=1.0)
+    """Return when the last request of all runs ended, in seconds since the runs began."""
+    return max((_end(record) for records in runs.values() for record in records), default=1.0)
+
+
+def _end(record: LatencyRecord) -> float:
+    return record.sent if record.done is None else record.done
 
 
 def lane_traces(lanes: Sequence[Lane]) -> list[Spec]:

@@ -115,15 +115,16 @@ class Session:
             keep=20_000,
             on_record=lambda record: self._count(counter, record),
         )
-        self._live = [self._load]
+        loads = [self._load]
         if self._probe_path is not None:
             target = Target(url, self._probe_path, "GET", None)
             self._probe = BackgroundLoad(
                 target, [""], 10.0, seed=1, timeout_s=TIMEOUT_S, drain_s=DRAIN_S, keep=400
             )
-            self._live.append(self._probe)
-        for load in self._live:
+            loads.append(self._probe)
+        for load in loads:
             load.start()
+            self._live = [*self._live, load]  # not before: a frame would find it still, and stop it
 
     def apply(self, setting: Setting) -> None:
         """Act on the running load and on the server at once; the curve begins afresh.

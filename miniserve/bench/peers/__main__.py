@@ -46,12 +46,8 @@ _SLOTS = 16
 
 def measure_offline(
     load: Workload, chosen: Sequence[type[PeerEngine]], rounds: int
-) -> tuple[Table, float | None, dict[str, str]]:
-    """Run the rounds.
-
-    Returns:
-        The table, llama.cpp's corrections per second if it ran, and who is missing and why.
-    """
+) -> tuple[Table, dict[str, str]]:
+    """Run the rounds; the table, and who is missing and why."""
     kinds = {kind.name: kind for kind in chosen}
     missing: dict[str, str] = {}
     children: dict[str, Child] = {}
@@ -78,8 +74,7 @@ def measure_offline(
         raise SystemExit(f"this engine does not run: {(missing | failed)[Own.name]}")
     found = standings(runs, Own.name)
     table = results.offline_table(found, kinds, versions, slots=_SLOTS, rounds=rounds)
-    llama = found.get(LlamaCpp.name)
-    return table, llama and llama.corrections_per_s.median, missing | failed
+    return table, missing | failed
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -94,18 +89,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     requests, rounds, seconds, traces = (48, 2, 3.0, 1) if given.quick else (256, 5, 12.0, 3)
     date, tables = now(), list[Table]()
-    rate: float | None = None
     missing: dict[str, str] = {}
     load = workload(requests, given.checkpoint)
     if not given.only_http:
         chosen = [ENGINES[name] for name in dict.fromkeys(["own", *given.only])]
-        table, saturation, missing = measure_offline(load, chosen, rounds)
+        table, missing = measure_offline(load, chosen, rounds)
         tables.append(table)
-        rate = saturation and 0.8 * saturation
     if not given.no_http:
         _say("two servers under load")
         try:
-            rate, found = over_http.compare(load, rate, seconds=seconds, count=traces, slots=_SLOTS)
+            rate, found = over_http.compare(load, seconds=seconds, count=traces, slots=_SLOTS)
         except (NotInstalled, RuntimeError) as error:
             missing["servers under load"] = str(error)
         else:

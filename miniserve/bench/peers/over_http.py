@@ -97,7 +97,6 @@ def latency(saturation: Summary, runs: Sequence[Summary]) -> Latency:
 
 def compare(
     load: Workload,
-    rate: float | None,
     *,
     seconds: float,
     count: int,
@@ -105,7 +104,7 @@ def compare(
     run_open: RunOpen = run_open,
     run_closed: RunClosed = run_closed,
 ) -> tuple[float, dict[str, Latency]]:
-    """Load both servers at `rate` requests per second, or at 80 % of llama.cpp's saturation.
+    """Load both servers at 80 % of llama.cpp's saturation over HTTP.
 
     Returns:
         The rate, and what was found.
@@ -127,7 +126,7 @@ def compare(
         full = {
             name: run_closed(aim, load.sentences, slots).summary() for name, aim in aims.items()
         }
-        rate = rate or _LOAD * full[LLAMA].throughput_rps
+        rate = _LOAD * full[LLAMA].throughput_rps
         if not rate > 0:
             raise RuntimeError("llama-server answers nothing")
         found: dict[str, list[Summary]] = {name: [] for name in aims}
