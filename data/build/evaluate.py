@@ -29,6 +29,8 @@ from miniserve.tutor import AnswerError, Correction, parse_answer, prompt_for
 
 DATA = Path(__file__).resolve().parents[1]
 Example = dict[str, str]
+#: The lists whose sentences nobody is to look at.
+UNSEEN = {"everyday", "everyday_marks", *(f"everyday_blind_{letter}" for letter in "bchkm")}
 AUXILIARIES = """
 am is are was were be been being isn't aren't wasn't weren't do does did done don't doesn't didn't
 has have had having haven't hasn't hadn't can could may might must shall should will would can't
@@ -252,9 +254,7 @@ def main() -> None:
         if arguments.kinds:
             for kind in sorted(score.kinds):
                 print(score.kinds[kind].row(f"… `{kind}`"))
-        if (
-            misses and arguments.misses and path.stem != "everyday"
-        ):  # the judge's sentences stay unseen
+        if misses and arguments.misses and path.stem not in UNSEEN:
             shown.append(f"\n{path.stem}")
             shown.extend(miss.text() for miss in misses[: arguments.misses])
     print("\n".join(shown))

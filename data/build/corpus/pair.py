@@ -11,8 +11,11 @@ from .lexicon import Lexicon
 from .wordlists import words
 
 PRESENT_BE = frozenset(("am", "is", "are"))
+BE = PRESENT_BE | {"was", "were"}
 THIRD = frozenset(("he", "she", "it"))
 PRONOUNS = THIRD | {"i", "you", "we", "they"}
+OBJECT_PRONOUNS = frozenset(("me", "you", "him", "her", "us", "them"))
+OBJECTS = frozenset(words("object_words"))  # begin an object
 ASKING = frozenset(("what", "where", "why", "when", "how", "who"))
 #: What begins no clause whose *be* may be missed: "there is", "what is happening", "who is coming".
 NO_SUBJECT = ASKING | {"there", "here", "that", "which"}

@@ -9,7 +9,9 @@ from .frame_parser import Frame
 from .lexicon import Lexicon
 from .pair import (
     ASKING,
+    BE,
     MODALS,
+    OBJECTS,
     PRESENT_BE,
     PRONOUNS,
     STATES,
@@ -21,7 +23,6 @@ from .pair import (
 )
 from .wordlists import words
 
-BE = PRESENT_BE | {"was", "were"}
 CONTRACTED = {"i'm": "I", "you're": "you", "we're": "we", "they're": "they"}
 CONTRACTED |= {"he's": "he", "she's": "she", "it's": "it"}
 #: What tells, before a plain word, that *be* is missing; and what does so after a pronoun only.
@@ -29,7 +30,6 @@ DEGREES = frozenset(words("degrees"))
 AFTER_PRONOUN = frozenset(words("after_pronoun"))
 BEFORE_NOUN = frozenset(("a", "an", "no", "some", "two", "many", "only"))
 NO_OBJECTS = frozenset((*words("no_objects"), *words("events")))
-OBJECTS = frozenset(words("object_words"))
 ACTS = frozenset(words("acts"))
 
 

@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from . import explain
 from .frame_parser import BREAKS, Frame
 from .lexicon import Lexicon
-from .pair import ASKING, PRONOUNS, THIRD, Pair, forms_of, said
+from .pair import ASKING, OBJECT_PRONOUNS, PRONOUNS, THIRD, Pair, forms_of, said
 from .wordlists import words
 
 DETERMINERS = frozenset(words("poss")) | {"the", "a", "an", "this", "that", "these", "those"}
 KNOWING = tuple(words("knowing"))
-OBJECTS = frozenset(("me", "you", "him", "her", "us", "them"))
 MEASURED = frozenset(("time", "much", "long", "old", "far", "often"))
 OWN_DO = {"pres": "do", "pres3": "does", "past": "did", "seq": "did"}
 DO_FOR_BE = {"am": "do", "is": "does", "are": "do", "was": "did", "were": "did"}
@@ -23,7 +22,7 @@ def asks(f: Frame, i: int, lex: Lexicon) -> bool:
     if i < 1 or f.pieces[i].text not in ASKING:
         return False
     before = said(f, i - 1, lex).lower()
-    if before in OBJECTS and i > 1:
+    if before in OBJECT_PRONOUNS and i > 1:
         before = said(f, i - 2, lex).lower()
     return before in forms_of(lex, KNOWING) | {"sure", "idea", "know", "tell", "wonder"}
 

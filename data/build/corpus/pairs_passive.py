@@ -8,12 +8,9 @@ from . import explain
 from .forms import BY_ITSELF
 from .frame_parser import BREAKS, Frame
 from .lexicon import Lexicon
-from .pair import MODALS, Pair, has_subject, said, time_is_clear
-from .wordlists import words
+from .pair import BE, MODALS, OBJECTS, Pair, has_subject, said, time_is_clear
 
-BE = frozenset(("am", "is", "are", "was", "were"))
 HAVE = frozenset(("have", "has", "had"))
-OBJECTS = frozenset(words("object_words"))
 
 
 def missing_passive(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:

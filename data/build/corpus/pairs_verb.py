@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from . import explain
 from .frame_parser import TIME_UNITS, Frame, right_form
 from .lexicon import Lexicon
-from .pair import MODALS, PRONOUNS, Pair, forms_of, has_subject, said
+from .pair import MODALS, OBJECT_PRONOUNS, PRONOUNS, Pair, forms_of, has_subject, said
 from .specs import ITTO
 from .wordlists import words
 
 LASTING = frozenset(("know", "own", "love"))
-OBJECT_PRONOUNS = frozenset(("me", "you", "him", "her", "us", "them"))
 PRESENT_HAVE = {"have": "are", "has": "is", "haven't": "aren't", "hasn't": "isn't"}
 CONTRACTED_HAVE = {"i've": "I'm", "you've": "you're", "we've": "we're", "they've": "they're"}
 CONTRACTED_HAVE |= {"he's": "he's", "she's": "she's", "it's": "it's"}
@@ -20,6 +19,11 @@ INFINITIVE_VERBS = tuple(words("infinitive_verbs"))
 BASE_VERBS = tuple(words("base_verbs"))
 ASK_SOMEONE = tuple(words("ask_someone"))
 BETWEEN = frozenset(("never", "already", "just", "always", "also"))
+
+
+def is_someone(f: Frame, i: int, lex: Lexicon) -> bool:
+    """Whether piece i can be who is asked or told to do something."""
+    return said(f, i, lex).lower() in OBJECT_PRONOUNS or f.pieces[i].type == "name"
 
 
 def infinitive(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:
@@ -30,8 +34,7 @@ def infinitive(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:
         return
     trigger, base = said(f, i - 2, lex).lower(), right_form(f.pieces[i], lex)
     wrongs = [base]
-    someone = trigger in OBJECT_PRONOUNS or f.pieces[i - 2].type == "name"
-    if someone and said(f, i - 3, lex).lower() in forms_of(lex, ASK_SOMEONE):
+    if is_someone(f, i - 2, lex) and said(f, i - 3, lex).lower() in forms_of(lex, ASK_SOMEONE):
         trigger = said(f, i - 3, lex).lower()
     elif trigger in {"like", "love"} and said(f, i - 3, lex).lower() in {"would", "i'd", "we'd"}:
         pass
@@ -47,9 +50,12 @@ def negative_infinitive(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:
     """She told us don't talk."""
     if f.pieces[i].form != "base-to" or i < 4 or f.pieces[i].glue:
         return
-    someone = said(f, i - 3, lex).lower() in OBJECT_PRONOUNS or f.pieces[i - 3].type == "name"
     trigger, base = said(f, i - 4, lex).lower(), said(f, i, lex)
-    if someone and trigger in forms_of(lex, ASK_SOMEONE) and said(f, i - 2, lex) == "not":
+    if (
+        is_someone(f, i - 3, lex)
+        and trigger in forms_of(lex, ASK_SOMEONE)
+        and said(f, i - 2, lex) == "not"
+    ):
         right = f"not to {base}"
         for wrong in (f"don't {base}", f"don't {base}", f"to don't {base}"):
             yield Pair(i - 2, i, right, wrong, explain.infinitive(trigger, wrong, right))
