@@ -8,7 +8,7 @@ import pytest
 
 from miniserve.bench import steps
 from miniserve.bench.steps import PrefillTime, StepTime
-from miniserve.bench.tables import Table, markdown
+from miniserve.bench.tables import Spread, Table, markdown
 from miniserve.model import Checkpoint, load_checkpoint
 from tests.tiny_checkpoint import write_tiny_checkpoint
 
@@ -46,7 +46,7 @@ def test_the_floor_holds_every_matrix_once(tiny: Checkpoint) -> None:
 
 def test_decode(tiny: Checkpoint) -> None:
     row = steps.measure_decode(tiny, 3, context=20, rounds=4, clock=TickingClock(0.25))
-    assert row == StepTime(3, 20, 0.25, 0.25, 1.0, 1.0, 1.0)
+    assert row == StepTime(3, 20, 0.25, 0.25, Spread(1.0, 1.0, 1.0))
 
 
 def test_prefill(tiny: Checkpoint) -> None:
@@ -55,7 +55,7 @@ def test_prefill(tiny: Checkpoint) -> None:
 
 
 def test_rows() -> None:
-    decode = steps.decode_row(StepTime(16, 64, 1.5e-3, 1e-3, 1.5, 1.4, 1.75))
+    decode = steps.decode_row(StepTime(16, 64, 1.5e-3, 1e-3, Spread(1.5, 1.4, 1.75)))
     assert markdown(Table("", "", [decode])).splitlines()[-1] == (
         "| 16 | 1.50 | 1.00 | 1.50 (1.40–1.75) |"
     )

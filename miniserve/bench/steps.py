@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from statistics import median, quantiles
+from statistics import median
 
 import numpy as np
 
@@ -34,9 +34,7 @@ class StepTime:
     context: int
     step: float  #: median
     floor: float  #: median
-    ratio: float  #: median of the rounds' ratios of step to floor
-    ratio_low: float  #: the rounds' first quartile
-    ratio_high: float  #: and the third
+    ratio: Spread  #: of step to floor, in each round: median and quartiles
 
 
 @dataclass(frozen=True)
@@ -116,10 +114,8 @@ def measure_decode(
             seconds.append(clock() - begin)
         floors.append(median(seconds))
     ratios = [step / low for step, low in zip(steps[1:], floors[1:], strict=True)]
-    low, _, high = quantiles(ratios, n=4)
-    return StepTime(
-        batch, context, median(steps[1:]), median(floors[1:]), median(ratios), low, high
-    )
+    middle_step, middle_floor = median(steps[1:]), median(floors[1:])
+    return StepTime(batch, context, middle_step, middle_floor, Spread.quartiles(ratios))
 
 
 def measure_prefill(
@@ -162,9 +158,8 @@ def measure(size: Size) -> list[Table]:
 
 def decode_row(row: StepTime) -> dict[str, Cell]:
     """A reading as a row of a table."""
-    ratio = Spread(row.ratio, row.ratio_low, row.ratio_high)
     step, floor = row.step * 1e3, row.floor * 1e3
-    return {"batch": row.batch, "step_ms": step, "products_alone_ms": floor, "ratio": ratio}
+    return {"batch": row.batch, "step_ms": step, "products_alone_ms": floor, "ratio": row.ratio}
 
 
 def prefill_row(row: PrefillTime) -> dict[str, Cell]:
