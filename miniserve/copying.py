@@ -151,6 +151,16 @@ class Asked:
         return text.lower() if self._in_capitals else text
 
 
+def is_about(explanation: str, corrected: str) -> bool:
+    """Whether something that it quotes, if it quotes anything, stands in the corrected sentence.
+
+    Or else it teaches a word that nobody wrote: "'seek' becomes 'seks'" beside *she seeks*.
+    """
+    quoted = _pieces(" ".join(_QUOTED.findall(explanation)))
+    named = {part for piece in quoted for part in _written_out(piece)}
+    return not named or _any_named(list(filter(_is_latin, _pieces(corrected))), named)
+
+
 def in_short(sentence: str, corrected: str) -> str:
     """What a correction changed, for one that is not explained: "'leaded' becomes 'led'."."""
     old, new = sentence.split(), corrected.split()

@@ -26,7 +26,7 @@ from miniserve.completion import (
     Timing,
     check_max_tokens,
 )
-from miniserve.copying import NO_CHANGE, Asked, in_short
+from miniserve.copying import NO_CHANGE, Asked, in_short, is_about
 from miniserve.model.checkpoint import Checkpoint, load_checkpoint
 from miniserve.model.llama import Llama
 
@@ -132,12 +132,11 @@ def parse_answer(text: str, sentence: str) -> Correction:
     corrected = asked.held(written, explanation)
     if corrected is None:
         raise AnswerError("The model's answer changes words that its explanation does not name.")
+    explanation = asked.in_own_words(explanation)
     if corrected == sentence:
         explanation = NO_CHANGE
-    elif explanation == NO_CHANGE:
+    elif explanation == NO_CHANGE or not is_about(explanation, corrected):
         explanation = in_short(sentence, corrected)
-    else:
-        explanation = asked.in_own_words(explanation)
     if not (corrected.isprintable() and explanation.isprintable()):
         raise AnswerError("The model's answer holds a character that is not printable.")
     half = "\N{REPLACEMENT CHARACTER}"  # what the tokenizer makes of half a character's bytes

@@ -180,6 +180,12 @@ def test_a_change_that_is_denied_is_told() -> None:
     assert answer == Correction("The guide led us.", "'leaded' becomes 'led'.")
 
 
+def test_an_explanation_that_speaks_of_no_word_in_the_sentence_is_not_told() -> None:
+    said = "With a third-person singular subject, 'seek' becomes 'seks'."
+    answer = parse_answer(f"She seeks advice.\n{said}", "She seek advice.")
+    assert answer == Correction("She seeks advice.", "'seek' becomes 'seeks'.")
+
+
 def test_an_answer_that_was_cut_off_is_not_read() -> None:
     assert read_completion(completion(), "He goed to school.").corrected == "He went to school."
     with pytest.raises(AnswerError, match="cut off"):
