@@ -60,7 +60,7 @@ class _Change(NamedTuple):
     @property
     def of_words(self) -> bool:
         """Whether words changed, and not only marks or spaces."""
-        return self.shown != self.new and any(map(_is_latin, self.shown + self.new))
+        return self.shown != self.new and bool(_words(self.shown + self.new))
 
 
 class Asked:
@@ -88,11 +88,10 @@ class Asked:
         if written != self._shown and len(written) * len(self._shown) > _MOST_PAIRS:
             return None
         changes = list(self._changes(written))
-        quoted = _pieces(" ".join(_QUOTED.findall(explanation)))
-        named = {part for piece in quoted for part in _written_out(piece)} | _moved(changes)
+        named = _named_in(explanation) | _moved(changes)
         standing = [c for c in changes if c.shown != c.new and _may_stand(c, named)]
         if explanation == NO_CHANGE:
-            standing = [c for c in standing if _is_named(c, named) or any(map(_is_latin, c.new))]
+            standing = [c for c in standing if _is_named(c, named) or _words(c.new)]
         standing = [c for c in standing if _is_named(c, named)] or standing
         kept: list[str] = []
         fell = False
@@ -156,9 +155,8 @@ def is_about(explanation: str, corrected: str) -> bool:
 
     Or else it teaches a word that nobody wrote: "'seek' becomes 'seks'" beside *she seeks*.
     """
-    quoted = _pieces(" ".join(_QUOTED.findall(explanation)))
-    named = {part for piece in quoted for part in _written_out(piece)}
-    return not named or _any_named(list(filter(_is_latin, _pieces(corrected))), named)
+    named = _named_in(explanation)
+    return not named or _any_named(_words(_pieces(corrected)), named)
 
 
 def in_short(sentence: str, corrected: str) -> str:
@@ -197,7 +195,7 @@ def _may_stand(change: _Change, named: set[str]) -> bool:
     _, shown, new = change
     if any(not (piece.isspace() or _is_latin(piece) or piece in shown) for piece in new):
         return False  # no correction puts a mark in
-    taken_out, put_in = list(filter(_is_latin, shown)), list(filter(_is_latin, new))
+    taken_out, put_in = _words(shown), _words(new)
     if not put_in:
         return bool(taken_out) and all(_may_go(word, named) for word in taken_out)
     staying = [word for word in taken_out if not _may_go(word, named)] or taken_out
@@ -208,8 +206,13 @@ def _may_stand(change: _Change, named: set[str]) -> bool:
 
 def _is_named(change: _Change, named: set[str]) -> bool:
     """Whether it puts a named word in, or takes a named one out and puts none in."""
-    put_in = list(filter(_is_latin, change.new))
-    return _any_named(put_in or list(filter(_is_latin, change.shown)), named)
+    return _any_named(_words(change.new) or _words(change.shown), named)
+
+
+def _named_in(explanation: str) -> set[str]:
+    """What an explanation quotes, and what that can stand for."""
+    quoted = _pieces(" ".join(_QUOTED.findall(explanation)))
+    return {part for piece in quoted for part in _written_out(piece)}
 
 
 def _any_named(words: list[str], named: set[str]) -> bool:
@@ -237,6 +240,10 @@ def _may_go(word: str, named: set[str]) -> bool:
 def _pieces(text: str) -> list[str]:
     """Words, spaces and single marks; together they are the text. `He's` is two: `He` and `'s`."""
     return _PIECE.findall(text)
+
+
+def _words(pieces: list[str]) -> list[str]:
+    return list(filter(_is_latin, pieces))
 
 
 def _is_latin(piece: str) -> bool:

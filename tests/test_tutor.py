@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from miniserve import tutor as tutor_module
 from miniserve.completion import FinishReason, PromptTooLong
-from miniserve.copying import NO_CHANGE
+from miniserve.copying import NO_CHANGE, in_short
 from miniserve.tutor import (
     AnswerError,
     Correction,
@@ -161,7 +161,10 @@ def test_any_text_is_a_correction_or_a_typed_error(text: str, sentence: str) -> 
         answer = parse_answer(text, check_sentence(sentence))
     except (AnswerError, SentenceError):
         return
-    assert (answer.explanation == NO_CHANGE) == (answer.corrected == check_sentence(sentence))
+    asked = check_sentence(sentence)
+    assert (answer.explanation == NO_CHANGE) == (answer.corrected == asked)
+    made = {NO_CHANGE, in_short(asked, answer.corrected)}
+    assert answer.explanation in text or answer.explanation in made
     for line in (answer.corrected, answer.explanation):
         assert line
         assert line == line.strip()

@@ -28,9 +28,9 @@ NO_BE = frozenset(words("no_be"))
 NO_PASSIVE = frozenset(words("no_passive"))
 # Never without an object: who or what *was tell* can only have been told.
 ALWAYS_OBJECT = frozenset(words("always_object"))
-# A thing that *was write* can only have been written.
-#: Verbs that a thing does by itself too: *it has moved* needs no *been*.
+# Verbs that a thing does by itself too: *it has moved* needs no *been*.
 BY_ITSELF = frozenset(words("by_itself"))
+# A thing that *was write* can only have been written.
 PASSIVE_BARE = ALWAYS_OBJECT | frozenset(words("passive_bare"))
 
 # "He is given a book" is right, "he is cleaned a room" is not.

@@ -12,7 +12,7 @@ from .frame_parser import Frame
 from .lexicon import Lexicon
 from .pair import Pair
 from .pairs_be import be_for_do, habit, missing_be, missing_copula, needless_be, was_past
-from .pairs_do import missing_do, negative_do, question_do, question_order, when_have, who_did
+from .pairs_do import missing_do, negative_do, question_do, question_order, who_did
 from .pairs_modal import missing_would, modal_can, modal_form, past_must
 from .pairs_order import indirect_question, tag
 from .pairs_passive import do_for_be, missing_passive
@@ -31,7 +31,7 @@ MAKERS: dict[str, tuple[Maker, ...]] = {
     "needless_be": (needless_be, be_for_do, do_for_be, was_past),
     "habit": (habit,),
     "infinitive": (infinitive, negative_infinitive),
-    "do_support": (question_do, when_have, who_did, negative_do, missing_do),
+    "do_support": (question_do, who_did, negative_do, missing_do),
     "question_order": (question_order, indirect_question),
     "modal_form": (modal_form, modal_can, past_must, missing_would, if_would_have),
     "missing_have": (missing_have,),

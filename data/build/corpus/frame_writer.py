@@ -55,6 +55,7 @@ class FrameWriter(FrameChanges):
                     except Retry:
                         if i == at:
                             return None
+                # At the beginning; *I* has its capital everywhere.
                 if w.right[0].isupper() and w.wrong and not w.right.startswith("I "):
                     w.wrong = w.wrong[0].upper() + w.wrong[1:]
                 tok = w

@@ -12,6 +12,7 @@ from .wordlists import words
 
 PRESENT_BE = frozenset(("am", "is", "are"))
 BE = PRESENT_BE | {"was", "were"}
+DO_FOR_BE = {"am": "do", "is": "does", "are": "do", "was": "did", "were": "did"}
 THIRD = frozenset(("he", "she", "it"))
 PRONOUNS = THIRD | {"i", "you", "we", "they"}
 OBJECT_PRONOUNS = frozenset(("me", "you", "him", "her", "us", "them"))

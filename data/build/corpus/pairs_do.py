@@ -33,7 +33,7 @@ def question_order(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:
 
 
 def question_do(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:
-    """What you want? When the last train leaves? What means this word?"""
+    """What you want? When have you arrived? When the last train leaves? What means this word?"""
     if i < 3 or f.pieces[i].form != "base-did" or f.pieces[i].text not in lex.verbs:
         return
     asking, do, subject = (said(f, j, lex) for j in range(3))
@@ -41,26 +41,18 @@ def question_do(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:
     verb = {"do": v.lemma, "does": v.s, "did": v.past}.get(do)
     if verb is None or asking.lower() not in ASKING:
         return
+    wrongs: list[str] = []
     if i == 3 and subject.lower() in PRONOUNS:
-        wrong, right = f"{subject} {verb}", f"{do} {subject} {v.lemma}"
+        right = f"{do} {subject} {v.lemma}"
+        wrongs.append(f"{subject} {verb}")
+        if asking.lower() == "when" and do == "did" and subject in PRONOUNS:
+            wrongs.append(f"{'has' if subject in THIRD else 'have'} {subject} {v.pp}")
     elif i <= 5 and not any(p.form for p in f.pieces[2:i]):
         who = " ".join(said(f, j, lex) for j in range(2, i))
         right = f"{do} {who} {v.lemma}"
-        wrong = f"{verb} {who}" if v.lemma in {"mean", "cost"} else f"{who} {verb}"
-    else:
-        return
-    yield Pair(1, i, right, wrong, explain.question_do(do, wrong, right))
-
-
-def when_have(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:
-    """When have you arrived?"""
-    if i != 3 or f.pieces[i].form != "base-did" or f.pieces[i].text not in lex.verbs:
-        return
-    asking, do, subject = (said(f, j, lex) for j in range(3))
-    if asking.lower() == "when" and do == "did" and subject in PRONOUNS:
-        v, have = lex.verbs[f.pieces[i].text], "has" if subject in THIRD else "have"
-        wrong, right = f"{have} {subject} {v.pp}", f"did {subject} {v.lemma}"
-        yield Pair(1, i, right, wrong, explain.question_do("did", wrong, right))
+        wrongs.append(f"{verb} {who}" if v.lemma in {"mean", "cost"} else f"{who} {verb}")
+    for wrong in wrongs:
+        yield Pair(1, i, right, wrong, explain.question_do(do, wrong, right))
 
 
 def who_did(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:

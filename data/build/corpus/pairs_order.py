@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from . import explain
 from .frame_parser import BREAKS, Frame
 from .lexicon import Lexicon
-from .pair import ASKING, OBJECT_PRONOUNS, PRONOUNS, THIRD, Pair, forms_of, said
+from .pair import ASKING, DO_FOR_BE, OBJECT_PRONOUNS, PRONOUNS, THIRD, Pair, forms_of, said
 from .wordlists import words
 
 DETERMINERS = frozenset(words("poss")) | {"the", "a", "an", "this", "that", "these", "those"}
 KNOWING = tuple(words("knowing"))
 MEASURED = frozenset(("time", "much", "long", "old", "far", "often"))
 OWN_DO = {"pres": "do", "pres3": "does", "past": "did", "seq": "did"}
-DO_FOR_BE = {"am": "do", "is": "does", "are": "do", "was": "did", "were": "did"}
 
 
 def asks(f: Frame, i: int, lex: Lexicon) -> bool:
@@ -24,7 +23,7 @@ def asks(f: Frame, i: int, lex: Lexicon) -> bool:
     before = said(f, i - 1, lex).lower()
     if before in OBJECT_PRONOUNS and i > 1:
         before = said(f, i - 2, lex).lower()
-    return before in forms_of(lex, KNOWING) | {"sure", "idea", "know", "tell", "wonder"}
+    return before in forms_of(lex, KNOWING) | {"sure", "idea"}
 
 
 def indirect_question(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:

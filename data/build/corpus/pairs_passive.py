@@ -8,7 +8,7 @@ from . import explain
 from .forms import BY_ITSELF
 from .frame_parser import BREAKS, Frame
 from .lexicon import Lexicon
-from .pair import BE, MODALS, OBJECTS, Pair, has_subject, said, time_is_clear
+from .pair import BE, DO_FOR_BE, MODALS, OBJECTS, Pair, has_subject, said, time_is_clear
 
 HAVE = frozenset(("have", "has", "had"))
 
@@ -53,7 +53,6 @@ def do_for_be(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:
     if not passive or said(f, i - 1, lex) != "n't" or not f.pieces[i - 2].form.startswith("be-"):
         return
     be, participle = said(f, i - 2, lex), said(f, i, lex)
-    do = {"is": "doesn't", "are": "don't", "was": "didn't", "were": "didn't"}.get(be)
-    if do and participle != f.pieces[i].text:
-        wrong, right = f"{do} {participle}", f"{be}n't {participle}"
+    if participle != f.pieces[i].text:
+        wrong, right = f"{DO_FOR_BE[be]}n't {participle}", f"{be}n't {participle}"
         yield Pair(i - 2, i, right, wrong, explain.passive_do(wrong, right))

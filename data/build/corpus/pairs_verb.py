@@ -21,9 +21,10 @@ ASK_SOMEONE = tuple(words("ask_someone"))
 BETWEEN = frozenset(("never", "already", "just", "always", "also"))
 
 
-def is_someone(f: Frame, i: int, lex: Lexicon) -> bool:
-    """Whether piece i can be who is asked or told to do something."""
-    return said(f, i, lex).lower() in OBJECT_PRONOUNS or f.pieces[i].type == "name"
+def is_asked(f: Frame, i: int, lex: Lexicon) -> bool:
+    """Whether piece i is somebody whom the verb before it asks or tells to do something."""
+    someone = said(f, i, lex).lower() in OBJECT_PRONOUNS or f.pieces[i].type == "name"
+    return someone and said(f, i - 1, lex).lower() in forms_of(lex, ASK_SOMEONE)
 
 
 def infinitive(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:
@@ -34,7 +35,7 @@ def infinitive(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:
         return
     trigger, base = said(f, i - 2, lex).lower(), right_form(f.pieces[i], lex)
     wrongs = [base]
-    if is_someone(f, i - 2, lex) and said(f, i - 3, lex).lower() in forms_of(lex, ASK_SOMEONE):
+    if is_asked(f, i - 2, lex):
         trigger = said(f, i - 3, lex).lower()
     elif trigger in {"like", "love"} and said(f, i - 3, lex).lower() in {"would", "i'd", "we'd"}:
         pass
@@ -51,11 +52,7 @@ def negative_infinitive(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:
     if f.pieces[i].form != "base-to" or i < 4 or f.pieces[i].glue:
         return
     trigger, base = said(f, i - 4, lex).lower(), said(f, i, lex)
-    if (
-        is_someone(f, i - 3, lex)
-        and trigger in forms_of(lex, ASK_SOMEONE)
-        and said(f, i - 2, lex) == "not"
-    ):
+    if is_asked(f, i - 3, lex) and said(f, i - 2, lex) == "not":
         right = f"not to {base}"
         for wrong in (f"don't {base}", f"don't {base}", f"to don't {base}"):
             yield Pair(i - 2, i, right, wrong, explain.infinitive(trigger, wrong, right))
