@@ -20,9 +20,18 @@ from data.build.corpus.frame_joins import joinable, tense
 from data.build.corpus.frame_pairs import pairs
 from data.build.corpus.frame_parser import Frame, frames, parse, right_form
 from data.build.corpus.grammar import Grammar
-from data.build.corpus.inflect import add_ed, add_ing, add_s, doubles, irregular, irregular_table
+from data.build.corpus.inflect import (
+    Verb,
+    add_ed,
+    add_ing,
+    add_s,
+    doubles,
+    irregular,
+    irregular_table,
+)
 from data.build.corpus.lexicon import Lexicon
 from data.build.corpus.sentence import Example, Style, W, is_an, render
+from data.build.corpus.slips import BE
 from data.build.corpus.splits import forbidden
 
 ROOT = Path(__file__).parents[1]
@@ -273,6 +282,80 @@ def test_a_frame_names_its_marker_and_its_marks() -> None:
     ]
     with pytest.raises(ValueError, match="unknown form"):
         parse("He [go|perfect] home.")
+
+
+def verb(lemma: str) -> Verb:
+    """A verb without a dictionary: irregular, *be*, or with the forms of *stop*."""
+    if lemma in irregular_table():
+        return irregular(lemma)
+    stop = Verb(lemma, "stops", "stopped", "stopped", "stopping", False, False, spell=("stoped",))
+    return BE if lemma == "be" else stop
+
+
+def test_a_slip_is_typed_with_its_mistake_its_correction_and_its_reason() -> None:
+    frame = parse("She asked me <to locked=>to lock|to|lock>, not <open=>to open|inf|open|asked>!")
+    first, second = (p for p in frame.pieces if p.slip)
+    assert [p.text for p in frame.pieces if not p.slip] == ["She", "asked", "me", ",", "not", "!"]
+    assert (first.text, first.form, first.slip and first.slip.wrong) == (
+        "lock",
+        "slip:to lock",
+        "to locked",
+    )
+    assert second.slip
+    assert second.slip.kind == "infinitive"
+    assert parse("If x < 3, stop.").pieces[2].text == "<"
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        "<goes=>go|nonsense|go>",  # no such code
+        "<go=>going|ger|go>",  # after what?
+        "<goed=>went|irr|go|yesterday>",  # needs no such word
+        "<was=>were|agr|be|they>",  # s, p, I or you
+    ],
+)
+def test_a_slip_that_makes_no_sense_is_refused(mark: str) -> None:
+    with pytest.raises(ValueError, match=r"bad code|no such subject"):
+        parse(f"They {mark} home.")
+
+
+@pytest.mark.parametrize(
+    ("mark", "kind", "why"),
+    [
+        ("<Do you=>Are you|ask|be>", "needless_be", "This question is asked with 'are'"),
+        ("<am agree=>agree|nobe|agree>", "needless_be", "'Agree' needs no 'am'"),
+        ("<will are=>are|nobe|be>", "needless_be", "'Be' needs no 'be' here"),
+        ("<to wait=>wait|base|wait|made>", "after_let", "After 'made'"),
+        ("<went=>go|base|go|didn't>", "after_did", "After 'didn't'"),
+        ("<not like=>does not like|ndo|like>", "do_support", "The negative needs 'does'"),
+        ("<you are=>are you|order|be>", "question_order", "'are' stands before 'you'"),
+        ("<was=>were|agr|be|p>", "be_agreement", "A plural subject takes 'were', not 'was'"),
+        ("<stoped=>stopped|spell|stop>", "misspelled_past", "with the 'p' doubled"),
+        ("<hurted=>hurt|pp|hurt|have>", "participle_have", "'hurt', 'hurt', 'hurt'"),
+    ],
+)
+def test_a_slip_explains_itself(mark: str, kind: str, why: str) -> None:
+    slip = parse(mark).pieces[0].slip
+    assert slip is not None
+    assert slip.kind == kind
+    assert why in slip.why(verb(slip.lemma))
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        "<go=>go away|to|go>",
+        "<went=>go|pp|go|have>",
+        "<are you=>is she|order|be>",
+        "<you want=>you wanted|qdo|want>",
+    ],
+)
+def test_a_slip_that_contradicts_its_code_has_no_explanation(mark: str) -> None:
+    slip = parse(mark).pieces[0].slip
+    assert slip is not None
+    with pytest.raises(ValueError, match=r"does not end|question order|no form of 'do'"):
+        slip.why(verb(slip.lemma))
 
 
 def all_frames() -> list[Frame]:

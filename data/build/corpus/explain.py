@@ -70,6 +70,11 @@ def participle_alone(v: Verb) -> str:
     return f"Without a form of 'be', a passive is the past participle alone: {parts(v)}"
 
 
+def active_alone(v: Verb) -> str:
+    """the woman sit next to me."""
+    return f"Without a form of 'be', what somebody is doing is the -ing form alone: '{v.ing}'."
+
+
 def born() -> str:
     """was borned."""
     return "'Born' is already the past participle, so it takes no -ed."

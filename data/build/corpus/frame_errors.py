@@ -22,6 +22,7 @@ from .frame_parser import (
 from .grammar import Grammar
 from .inflect import Verb
 from .sentence import NP, Err, W
+from .slips import BE
 from .wordlists import words
 
 HAVES = {"have", "has", "had", "haven't", "hasn't", "hadn't", "having", "'ve", "'s", "'d"}
@@ -163,6 +164,9 @@ class FrameErrors:
     def error(self, f: Frame, i: int, kind: str, w: W) -> Err:
         """Plant `kind` on the verb of piece i. Raises Retry when it cannot be."""
         g, p = self.g, f.pieces[i]
+        if p.slip:
+            w.wrong = p.slip.wrong
+            return Err(kind, p.text, p.slip.why(BE if p.text == "be" else g.lex.verbs[p.text]))
         rng = g.rng
         form = p.form.partition(":")[0]
         right = w.right

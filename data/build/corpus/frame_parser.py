@@ -1,7 +1,7 @@
 """Hand-written frames (`frames/*.txt`): the syntax, the parser, which mark can carry which error.
 
 Syntax: `[lemma|form]` marks a verb, `{word|type}` a word that may be swapped, `@Last_night` a
-past marker.
+past marker, `<wrong=>right|code|lemma>` a mistake (`slips`).
 """
 
 from __future__ import annotations
@@ -15,10 +15,14 @@ from pathlib import Path
 from .forms import NO_BE
 from .inflect import Verb
 from .lexicon import Lexicon
+from .slips import SYNTAX, Slip, parse_slip
 from .wordlists import words
 
 FOLDER = Path(__file__).parent / "frames"
-PIECE = re.compile(r"\[([^\]|]+)\|([^\]]+)\]|\{([^}|]+)\|(\w+)\}|@([^\s,.?!]+)|([^\s\[\]{}@]+)")
+PIECE = re.compile(
+    SYNTAX
+    + r"|\[([^\]|]+)\|([^\]]+)\]|\{([^}|]+)\|(\w+)\}|@([^\s,.?!]+)|((?:[^\s\[\]{}@<]|<(?=\s))+)"
+)
 KINDS = {
     "pres3": ("s_missing",),
     "pres": ("s_added",),
@@ -71,6 +75,7 @@ class Piece:
     form: str = ""
     type: str = ""
     glue: bool = False  # no space before it
+    slip: Slip | None = None
 
 
 @dataclass(frozen=True)
@@ -83,15 +88,18 @@ class Frame:
 
 
 def parse(line: str) -> Frame:
-    """Parse a frame. Raises ValueError when a mark has an unknown form or type."""
+    """Parse a frame. Raises ValueError when a mark has an unknown form, type or code."""
     pieces: list[Piece] = []
     marker = ""
     end = 0
     for m in PIECE.finditer(line):
         glue = bool(pieces) and m.start() == end
         end = m.end()
-        lemma, form, word, kind, mark, plain = m.groups()
-        if lemma is not None:
+        lemma, form, word, kind, mark, plain = m.groups()[5:]
+        if m[1] is not None:
+            slip = parse_slip(*m.groups()[:5])
+            pieces.append(Piece(slip.lemma, f"slip:{slip.right}", "", glue, slip))
+        elif lemma is not None:
             f = form.partition(":")[0]
             if f not in KINDS:
                 raise ValueError(f"unknown form {form!r} in {line!r}")
@@ -224,6 +232,9 @@ WRONG: dict[str, Callable[[Verb], tuple[str, ...]]] = {
 def kinds_of(f: Frame, i: int, lex: Lexicon) -> Iterator[str]:
     """The error kinds that the verb mark of piece i can carry."""
     p = f.pieces[i]
+    if p.slip:
+        yield p.slip.kind
+        return
     for k in KINDS[p.form.partition(":")[0]]:
         if k == "past_marker" and not (same_clause(f, i) or plain_past(f)):
             continue

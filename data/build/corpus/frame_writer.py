@@ -30,10 +30,13 @@ class FrameWriter(FrameChanges):
         if g.lex.held:
             g.open, rate = 1.0, 1.0
         g.err, g.want, g.marker, g.far = None, kind, "", 0.0
-        f, at = self.introduced(*self.joined(*self.marked(f, at, kind)))
+        slip = at >= 0 and f.pieces[at].slip is not None
+        if not slip:
+            f, at = self.marked(f, at, kind)
+        f, at = self.introduced(*self.joined(f, at))
         f, at = self.modified(self.other_verbs(f), at)
         pair = None
-        if at >= 0 and kind in PAIR_KINDS:
+        if at >= 0 and kind in PAIR_KINDS and not slip:
             choices = pairs(f, at, g.lex).get(kind)
             if choices is None:
                 return None
@@ -67,7 +70,8 @@ class FrameWriter(FrameChanges):
                     if p.text != f.marker
                     else p.text
                 )
-                if text.lower() in SUBJECTS and self.subject_here(f, i) and g.chance(rate * 0.4):
+                swappable = text.lower() in SUBJECTS and kind != "tag" and self.subject_here(f, i)
+                if swappable and g.chance(rate * 0.4):
                     toks += self.subject(SUBJECTS[text.lower()])
                     continue
                 if (

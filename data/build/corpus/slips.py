@@ -1,0 +1,161 @@
+"""Slips: mistakes typed by hand in a frame, where no rule could plant them.
+
+`<wrong=>right|code|lemma>` or `<wrong=>right|code|lemma|word>`: the words as they are wrong and
+right, what kind of mistake it is, the base form of its verb, and, where the explanation names it,
+the word that asks for the right form.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from . import explain
+from .forms import NO_BE
+from .inflect import Verb
+from .sentence import NP
+
+SYNTAX = r"<([^<>|=]+)=>([^<>|]+)\|(\w+)\|([\w'-]+)(?:\|([^<>|]+))?>"
+BE = Verb("be", "is", "was", "been", "being", irregular=True, shaky=False)
+SUBJECTS = {"s": NP([]), "p": NP([], "p"), "I": NP([], pron="I"), "you": NP([], "p", pron="you")}
+DO = re.compile(r"\b(do|does|did)(?=\b|n't)")
+
+
+@dataclass(frozen=True)
+class Slip:
+    """A mistake and its correction."""
+
+    wrong: str
+    right: str
+    code: str
+    lemma: str
+    asks: str = ""
+
+    @property
+    def kind(self) -> str:
+        """The error kind."""
+        made = self.code == "base" and not DO.match(self.asks)
+        return "after_let" if made else CODES[self.code].kind
+
+    def why(self, verb: Verb) -> str:
+        """The explanation, with the forms of `verb`, which is the lemma's.
+
+        Raises ValueError when the right words do not end in the form that the code is about.
+        """
+        code = CODES[self.code]
+        form: str = getattr(verb, code.form) if code.form else ""
+        if form and self.right.lower().split()[-1] != form:
+            raise ValueError(f"{self.right!r} does not end in {form!r}")
+        return code.why(self, verb)
+
+
+@dataclass(frozen=True)
+class Code:
+    """A code: its error kind, the explanation, and which form of the verb ends the right words."""
+
+    kind: str
+    why: Callable[[Slip, Verb], str]
+    form: str = ""
+
+
+def _needless(s: Slip, v: Verb) -> str:
+    be, _, rest = s.wrong.partition(" ")
+    if v.lemma in NO_BE and rest == v.lemma:
+        return explain.no_be(explain.aux_name(be), rest, s.right)
+    return explain.needless_be(v.lemma, s.wrong, s.right)
+
+
+def _order(s: Slip, v: Verb) -> str:
+    auxiliary, _, subject = s.right.partition(" ")
+    if s.wrong.lower().split() != [*subject.lower().split(), auxiliary.lower()]:
+        raise ValueError(f"{s.right!r} is not {s.wrong!r} in question order")
+    return explain.question_order(auxiliary, subject, s.wrong, s.right)
+
+
+def _do(s: Slip) -> str:
+    """The form of *do* in the right words."""
+    found = DO.search(s.right.lower())
+    if not found:
+        raise ValueError(f"no form of 'do' in {s.right!r}")
+    return found[1]
+
+
+def _spelled(s: Slip, v: Verb) -> str:
+    participle = s.right.lower() != v.past
+    if participle and s.right.lower() != v.pp:
+        raise ValueError(f"{s.right!r} is no past form of {v.lemma!r}")
+    return (explain.misspelled if s.wrong.lower() in v.spell else explain.slip)(v, participle)
+
+
+CODES = {
+    "be": Code("missing_be", lambda s, v: explain.missing("be", s.wrong, s.right)),
+    "have": Code("missing_have", lambda s, v: explain.missing("have", s.wrong, s.right)),
+    "nobe": Code("needless_be", _needless),
+    "nopas": Code("participle_passive", lambda s, v: explain.no_passive(v.lemma, s.wrong, s.right)),
+    "ask": Code(
+        "needless_be", lambda s, v: explain.wrong_question(s.right.split()[0], s.wrong, s.right)
+    ),
+    "qdo": Code("do_support", lambda s, v: explain.question_do(_do(s), s.wrong, s.right)),
+    "who": Code("do_support", lambda s, v: explain.who_did(s.asks, s.wrong, s.right)),
+    "order": Code("question_order", _order),
+    "ind": Code("question_order", lambda s, v: explain.indirect_question(s.wrong, s.right)),
+    "tag": Code("tag", lambda s, v: explain.tag(True, s.wrong, s.right)),
+    "so": Code("tag", lambda s, v: explain.tag(False, s.wrong, s.right)),
+    "ndo": Code("do_support", lambda s, v: explain.missing_do(_do(s), s.wrong, s.right)),
+    "negdo": Code("do_support", lambda s, v: explain.negative_do(v.lemma, s.wrong, s.right)),
+    "pasdo": Code("needless_be", lambda s, v: explain.passive_do(s.wrong, s.right)),
+    "ger": Code("gerund", lambda s, v: explain.gerund(s.asks, v), "ing"),
+    "gsub": Code("gerund", lambda s, v: explain.gerund_subject(v), "ing"),
+    "inf": Code("infinitive", lambda s, v: explain.infinitive(s.asks, s.wrong, s.right)),
+    "to": Code("after_to", lambda s, v: explain.after_to(v.lemma), "lemma"),
+    "base": Code("after_did", lambda s, v: explain.after_did(s.asks, v), "lemma"),
+    "modal": Code("after_modal", lambda s, v: explain.after_modal(s.asks, s.right.split()[0])),
+    "mto": Code("modal_form", lambda s, v: explain.modal_to(s.asks)),
+    "of": Code("after_modal", lambda s, v: explain.have_not_of(s.asks)),
+    "can": Code("modal_form", lambda s, v: explain.modal_do(s.wrong, s.right)),
+    "must": Code("modal_form", lambda s, v: explain.past_must()),
+    "irr": Code("overregular_past", lambda s, v: explain.overregular(v), "past"),
+    "dbl": Code("doubled_past", lambda s, v: explain.doubled(v), "past"),
+    "spell": Code("misspelled_past", _spelled),
+    "s": Code("s_missing", lambda s, v: explain.s_missing(s.wrong, s.right)),
+    "nos": Code("s_added", lambda s, v: explain.s_added(s.right)),
+    "agr": Code(
+        "be_agreement", lambda s, v: explain.be_agreement(SUBJECTS[s.asks], s.wrong, s.right)
+    ),
+    "pp": Code("participle_have", lambda s, v: explain.participle_have(s.asks, v), "pp"),
+    "ppp": Code("participle_passive", lambda s, v: explain.participle_passive(s.asks, v), "pp"),
+    "red": Code("participle_passive", lambda s, v: explain.participle_alone(v), "pp"),
+    "rel": Code("progressive", lambda s, v: explain.active_alone(v), "ing"),
+    "prog": Code("progressive", lambda s, v: explain.progressive(s.asks, v), "ing"),
+    "state": Code("progressive", lambda s, v: explain.state(v.lemma, s.wrong, s.right)),
+    "habit": Code("habit", lambda s, v: explain.habit(s.wrong, s.right)),
+    "ed": Code("feeling", lambda s, v: explain.feeling(v, feels=True), "pp"),
+    "ing": Code("feeling", lambda s, v: explain.feeling(v, feels=False), "ing"),
+    "past": Code("past_marker", lambda s, v: explain.past_marker(s.asks, s.wrong, s.right)),
+    "over": Code("perfect_past", lambda s, v: explain.perfect_past(s.asks, s.wrong, s.right)),
+    "since": Code("since_perfect", lambda s, v: explain.since_perfect(s.wrong, s.right)),
+    "seq": Code("past_sequence", lambda s, v: explain.past_sequence(s.asks, s.wrong, s.right)),
+    "time": Code("time_clause", lambda s, v: explain.time_clause(s.asks, s.wrong, s.right)),
+    "wish": Code("past_sequence", lambda s, v: explain.after_wish(s.asks, s.wrong, s.right)),
+    "ifw": Code("past_sequence", lambda s, v: explain.if_would(s.wrong, s.right)),
+    "would": Code("modal_form", lambda s, v: explain.missing_would(s.wrong, s.right)),
+}
+#: Codes whose explanation names a word that asks for the right form.
+ASKING = frozenset(
+    (
+        "who", "ger", "inf", "base", "modal", "mto", "of", "agr", "pp", "ppp", "prog", "past",
+        "over", "seq", "time", "wish",
+    )
+)  # fmt: skip
+
+
+def parse_slip(wrong: str, right: str, code: str, lemma: str, asks: str | None) -> Slip:
+    """A slip from the parts of its mark. Raises ValueError when the code is unknown, or the word
+    that it asks for is missing or not wanted.
+    """
+    if code not in CODES or (asks is not None) != (code in ASKING):
+        raise ValueError(f"bad code {code!r} of <{wrong}=>{right}>")
+    if code == "agr" and asks not in SUBJECTS:
+        raise ValueError(f"no such subject: {asks!r}")
+    return Slip(wrong, right, code, lemma, asks or "")
