@@ -62,6 +62,13 @@ WEIGHT = {
     "office": 5,
     "speech": 5,
     "long_b": 6,
+    "nothing_wrong_b": 6,
+    "slips_a": 10,
+    "slips_b": 10,
+    "slips_c": 10,
+    "slips_d": 10,
+    "slips_e": 10,
+    "slips_f": 10,
 }
 
 
