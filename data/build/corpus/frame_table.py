@@ -69,6 +69,21 @@ WEIGHT = {
     "slips_d": 10,
     "slips_e": 10,
     "slips_f": 10,
+    "slips_h": 10,
+    "slips_i": 10,
+    "slips_j": 10,
+    "slips_k": 10,
+    "slips_l": 10,
+    "slips_m": 10,
+    "slips_n": 10,
+    "slips_o": 10,
+    "slips_p": 10,
+    "slips_q": 10,
+    "slips_r": 10,
+    "slips_s": 10,
+    "slips_v": 10,
+    "nothing_wrong_c": 6,
+    "long_c": 8,
 }
 
 

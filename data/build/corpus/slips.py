@@ -114,6 +114,7 @@ CODES = {
     "mto": Code("modal_form", lambda s, v: explain.modal_to(s.asks)),
     "of": Code("after_modal", lambda s, v: explain.have_not_of(s.asks)),
     "can": Code("modal_form", lambda s, v: explain.modal_do(s.wrong, s.right)),
+    "able": Code("modal_form", lambda s, v: explain.second_modal(s.asks, s.wrong, s.right)),
     "must": Code("modal_form", lambda s, v: explain.past_must()),
     "irr": Code("overregular_past", lambda s, v: explain.overregular(v), "past"),
     "dbl": Code("doubled_past", lambda s, v: explain.doubled(v), "past"),
@@ -144,8 +145,8 @@ CODES = {
 #: Codes whose explanation names a word that asks for the right form.
 ASKING = frozenset(
     (
-        "who", "ger", "inf", "base", "modal", "mto", "of", "agr", "pp", "ppp", "prog", "past",
-        "over", "seq", "time", "wish",
+        "who", "ger", "inf", "base", "modal", "mto", "able", "of", "agr", "pp", "ppp", "prog",
+        "past", "over", "seq", "time", "wish",
     )
 )  # fmt: skip
 
