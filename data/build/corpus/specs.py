@@ -176,7 +176,7 @@ KIND_W = {
     "question_order": 14,
     "modal_form": 9,
     "missing_have": 3,
-    "needless_be": 6,
+    "needless_be": 8,
     "habit": 2,
     "still_going_on": 6,
     "tag": 3,
