@@ -154,6 +154,11 @@ def test_moments_and_quantiles() -> None:
     assert {q: SMALL.output_quantile(q) for q in quantiles} == quantiles
 
 
+def test_a_quantile_at_a_step_is_the_step_and_not_the_next_one() -> None:
+    hundred = Lengths({(1, n): 1 for n in range(1, 101)})
+    assert [hundred.output_quantile(n / 100) for n in range(1, 101)] == list(range(1, 101))
+
+
 def test_sampling_is_seeded_and_follows_the_counts() -> None:
     n = 60_000
     drawn = SMALL.sample(np.random.default_rng(1), n)

@@ -112,6 +112,15 @@ def test_refused_requests_stay_in_the_denominators(report: Json, tmp_path: Path)
     assert curve[-1][1] == 0.75
 
 
+def test_a_saved_curve_has_the_smallest_time_within_which_its_share_was_answered(
+    tmp_path: Path,
+) -> None:
+    results.save_samples({Mode.SYNC: [result(0.01, n=100)]}, tmp_path)
+    for seconds, share in results.load_cdf(tmp_path)["sync"]:
+        whole = max(1, -(-round(1000 * share) // 10))  # of 100, who took 0.01 s, 0.02 s, …
+        assert seconds == pytest.approx(0.01 * whole)
+
+
 def test_a_sweep_adds_the_largest_goodput_of_each_mode(report: Json) -> None:
     points = [
         Point(mode, share, 100 * share, [run, run])

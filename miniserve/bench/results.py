@@ -102,14 +102,16 @@ def save_samples(results: Mapping[Mode, Sequence[LoadResult]], folder: Path) -> 
     a cell is empty where a mode never answered so many.
     """
     (folder / "raw").mkdir(parents=True, exist_ok=True)
-    shares = np.linspace(0.0, 1.0, _CDF_POINTS)
+    steps = np.arange(_CDF_POINTS)
+    shares = steps / (_CDF_POINTS - 1)
     columns: dict[str, list[float]] = {}
     for mode, runs in results.items():
         for number, run in enumerate(runs):
             run.save(folder / "raw" / f"{mode.value}-{number}")
         answered = np.sort(np.concatenate([latencies(run.measured) for run in runs]))
         offered = sum(len(run.measured) for run in runs)
-        ranks = np.ceil(shares * offered).astype(int) - 1
+        # Rounded up in whole numbers: 0.55 * 100 is a little more than 55 in floating point.
+        ranks = -(-steps * offered // (_CDF_POINTS - 1)) - 1
         columns[mode.value] = [
             float(answered[max(rank, 0)]) if rank < len(answered) else math.nan for rank in ranks
         ]

@@ -104,7 +104,9 @@ class Lengths:
         """Return the smallest output length that a share q of all does not exceed."""
         if not 0.0 <= q <= 1.0:
             raise ValueError(f"q must lie between 0 and 1, not {q}")
-        return self._outputs[bisect.bisect_left(self._outputs_cumulative, q * self.total)]
+        # Shares are compared, not counts: 0.55 * 100 is a little more than 55, 55 / 100 is 0.55.
+        rank = bisect.bisect_left(self._outputs_cumulative, q, key=lambda count: count / self.total)
+        return self._outputs[rank]
 
     def sample(self, rng: np.random.Generator, size: int) -> list[Pair]:
         """Draw pairs; integers all the way, so a seed gives the same pairs on every machine."""
