@@ -82,7 +82,12 @@ WEIGHT = {
     "slips_r": 8,
     "slips_s": 8,
     "slips_v": 8,
+    "slips_w": 8,
+    "slips_x": 8,
+    "slips_y": 8,
+    "slips_z": 8,
     "nothing_wrong_c": 6,
+    "nothing_wrong_d": 6,
     "long_c": 8,
 }
 
