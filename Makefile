@@ -59,7 +59,7 @@ CACHE   := data/build/cache
 TRAIN   := $(BIN)/python data/build/train.py --precision float32 --threads 2
 AVERAGE := $(BIN)/python data/build/average.py
 
-data: setup      ## make corpora and tutor again (about 23 hours of two cores; needs the train extra)
+data: setup      ## make corpora and tutor again (about 24 hours of two cores; needs the train extra)
 	$(BIN)/python -m pip install --editable '.[train]'
 	for n in 1 2 3 4 5 6; do \
 	  $(CORPUS) --train-examples 600000 --seed 80$$n --out $(CACHE)/v8-$$n || exit 1; done
@@ -88,6 +88,9 @@ data: setup      ## make corpora and tutor again (about 23 hours of two cores; n
 	$(CORPUS) --train-examples 300000 --seed 3501 --out $(CACHE)/v35
 	$(CORPUS) --train-examples 480000 --seed 3601 --out $(CACHE)/v36
 	$(CORPUS) --train-examples 300000 --seed 3701 --out $(CACHE)/v37
+	$(CORPUS) --train-examples 480000 --seed 3901 --out $(CACHE)/v39
+	$(CORPUS) --train-examples 480000 --seed 4001 --out $(CACHE)/v40
+	$(CORPUS) --train-examples 480000 --seed 4101 --out $(CACHE)/v41
 	$(TRAIN) --recipe data/build/recipes/part1.json --run $(CACHE)/run
 	cp -r $(CACHE)/run/export $(CACHE)/first
 	$(TRAIN) --recipe data/build/recipes/part2.json --run $(CACHE)/run9
@@ -133,7 +136,9 @@ data: setup      ## make corpora and tutor again (about 23 hours of two cores; n
 	$(AVERAGE) $(CACHE)/seventeenth_mean $(CACHE)/run34/export 0.3 $(CACHE)/eighteenth
 	$(TRAIN) --recipe data/build/recipes/part19.json --run $(CACHE)/run35
 	$(AVERAGE) $(CACHE)/eighteenth $(CACHE)/run35/export 0.85 $(CACHE)/nineteenth
-	$(AVERAGE) $(CACHE)/ninth $(CACHE)/nineteenth 0.95 data/tutor
+	$(AVERAGE) $(CACHE)/ninth $(CACHE)/nineteenth 0.95 $(CACHE)/nineteenth_mean
+	$(TRAIN) --recipe data/build/recipes/part20.json --run $(CACHE)/run39
+	$(AVERAGE) $(CACHE)/nineteenth_mean $(CACHE)/run39/export SHARE data/tutor
 	$(BIN)/python data/build/make_golden.py
 	$(BIN)/python data/build/evaluate.py --kinds
 
