@@ -102,8 +102,8 @@ def save_samples(results: Mapping[Mode, Sequence[LoadResult]], folder: Path) -> 
     a cell is empty where a mode never answered so many.
     """
     (folder / "raw").mkdir(parents=True, exist_ok=True)
-    steps = np.arange(_CDF_POINTS)
-    shares = steps / (_CDF_POINTS - 1)
+    last = _CDF_POINTS - 1
+    shares = np.linspace(0.0, 1.0, _CDF_POINTS)
     columns: dict[str, list[float]] = {}
     for mode, runs in results.items():
         for number, run in enumerate(runs):
@@ -111,7 +111,7 @@ def save_samples(results: Mapping[Mode, Sequence[LoadResult]], folder: Path) -> 
         answered = np.sort(np.concatenate([latencies(run.measured) for run in runs]))
         offered = sum(len(run.measured) for run in runs)
         # Rounded up in whole numbers: 0.55 * 100 is a little more than 55 in floating point.
-        ranks = -(-steps * offered // (_CDF_POINTS - 1)) - 1
+        ranks = [-(-step * offered // last) - 1 for step in range(_CDF_POINTS)]
         columns[mode.value] = [
             float(answered[max(rank, 0)]) if rank < len(answered) else math.nan for rank in ranks
         ]
