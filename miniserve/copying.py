@@ -32,6 +32,7 @@ _LETTERS = r"(?:[^\W_]|[\u0300-\u1aff\ua800-\uabff])+"
 _ADDRESS = re.compile(r"(?<!\S)\S*(?:@|://|\bwww\.)\S*[\w/]")  # tried once a word
 _PIECE = re.compile(rf"{_ADDRESS.pattern}|(?<=\w)['’]{_LETTERS}|{_LETTERS}|\s+|[^\w\s]|_")
 _QUOTED = re.compile(r"(?<!\w)'(.+?)'(?!\w)")
+_VERDICT = re.compile(rf"(not )?{_QUOTED.pattern}( becomes)?")  # of what is called wrong
 _MAY_GO = {
     *("am", "is", "are", "was", "were", "be", "been"),
     *("do", "does", "did", "have", "has", "had", "will", "to"),
@@ -150,13 +151,24 @@ class Asked:
         return text.lower() if self._in_capitals else text
 
 
-def is_about(explanation: str, corrected: str) -> bool:
-    """Whether something that it quotes, if it quotes anything, stands in the corrected sentence.
+def is_about(explanation: str, sentence: str, corrected: str) -> bool:
+    """Whether something that it quotes, if it quotes anything, stands in the corrected sentence;
+    and in the one that was sent, something of whatever it calls wrong.
 
-    Or else it teaches a word that nobody wrote: "'seek' becomes 'seks'" beside *she seeks*.
+    Or else it teaches a word that nobody wrote: "'seek' becomes 'seks'" beside *she seeks*,
+    "'are', not 'am'" beside *do you hungry?*
     """
     named = _named_in(explanation)
-    return not named or _any_named(_words(_pieces(corrected)), named)
+    if named and not _any_named(_words(_pieces(corrected)), named):
+        return False
+    said = [part for piece in _pieces(sentence) for part in _written_out(piece)]
+    for denied, quoted, replaced in _VERDICT.findall(explanation):
+        words = {part for piece in _words(_pieces(quoted)) for part in _written_out(piece)}
+        # A beginning will do, for what is written without its apostrophe: 'are' in "they arent".
+        known = any(part.startswith(word) for word in words for part in said)
+        if words and (denied or replaced) and not known:
+            return False
+    return True
 
 
 def in_short(sentence: str, corrected: str) -> str:

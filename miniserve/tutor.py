@@ -135,7 +135,7 @@ def parse_answer(text: str, sentence: str) -> Correction:
     explanation = asked.in_own_words(explanation)
     if corrected == sentence:
         explanation = NO_CHANGE
-    elif explanation == NO_CHANGE or not is_about(explanation, corrected):
+    elif explanation == NO_CHANGE or not is_about(explanation, sentence, corrected):
         explanation = in_short(sentence, corrected)
     if not (corrected.isprintable() and explanation.isprintable()):
         raise AnswerError("The model's answer holds a character that is not printable.")

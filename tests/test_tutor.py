@@ -189,6 +189,24 @@ def test_an_explanation_that_speaks_of_no_word_in_the_sentence_is_not_told() -> 
     assert answer == Correction("She seeks advice.", "'seek' becomes 'seeks'.")
 
 
+@pytest.mark.parametrize(
+    ("sentence", "corrected", "said", "told"),
+    [
+        # Nobody wrote *am*.
+        ("Do you hungry?", "Are you hungry?", "A plural subject takes 'are', not 'am'.", False),
+        ("You am late.", "You are late.", "A plural subject takes 'are', not 'am'.", True),
+        ("We isnt in.", "We aren't in.", "A plural subject takes 'aren't', not 'isn't'.", True),
+        ("I'm agree.", "I agree.", "'Agree' needs no 'am': 'am agree' becomes 'agree'.", True),
+        ("He go.", "He goes.", "'Go' becomes 'goes', and 'sing' becomes 'sings'.", False),
+    ],
+)
+def test_an_explanation_that_calls_a_word_wrong_which_nobody_wrote_is_not_told(
+    sentence: str, corrected: str, said: str, told: bool
+) -> None:
+    answer = parse_answer(f"{corrected}\n{said}", sentence)
+    assert answer == Correction(corrected, said if told else in_short(sentence, corrected))
+
+
 def test_an_answer_that_was_cut_off_is_not_read() -> None:
     assert read_completion(completion(), "He goed to school.").corrected == "He went to school."
     with pytest.raises(AnswerError, match="cut off"):
