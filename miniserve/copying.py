@@ -107,7 +107,8 @@ class Asked:
         return "".join(kept)
 
     def in_own_words(self, explanation: str) -> str:
-        """`explanation` with the words that others stood for."""
+        """`explanation` with the words that others stood for, and no blank inside its quotes."""
+        explanation = _QUOTED.sub(lambda found: f"'{found[1].strip()}'", explanation)
         own = {name.lower(): word for word, name in self._stand_ins.items()}
         if not own:
             return explanation

@@ -189,6 +189,12 @@ def test_an_explanation_that_speaks_of_no_word_in_the_sentence_is_not_told() -> 
     assert answer == Correction("She seeks advice.", "'seek' becomes 'seeks'.")
 
 
+def test_a_blank_that_begins_a_quote_is_taken_out() -> None:
+    said = "A form of 'be' is missing: ' Fatima' becomes 'is Fatima'."
+    answer = parse_answer(f"My name is Fatima.\n{said}", "My name Fatima.")
+    assert answer.explanation == said.replace("' F", "'F")
+
+
 @pytest.mark.parametrize(
     ("sentence", "corrected", "said", "told"),
     [
