@@ -14,6 +14,7 @@ from tests.browser.lab import NotebookPage, Opener  # noqa: E402
 
 SET_UP = """
 import threading
+import time
 from miniserve.queueing import Lengths
 from miniserve.scheduler import ContinuousScheduler, Request, StaticScheduler
 from miniserve.stepcost import StepCost
@@ -28,8 +29,15 @@ COST = StepCost(STEP_S, 0.0, 0.0)
 LENGTHS = Lengths.uniform(3, 2, 20)
 """
 
+# A load that was stopped lets what is in flight end, and that takes a busy machine a while.
 LOADS = """
-print([t.name for t in threading.enumerate() if t.name.startswith("miniserve-")])
+def loads():
+    return [t.name for t in threading.enumerate() if t.name.startswith("miniserve-")]
+
+deadline = time.monotonic() + 15.0
+while loads() and time.monotonic() < deadline:
+    time.sleep(0.05)
+print(loads())
 """
 
 
