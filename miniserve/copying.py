@@ -162,9 +162,9 @@ def is_about(explanation: str, sentence: str, corrected: str) -> bool:
     named = _named_in(explanation)
     if named and not _any_named(_words(_pieces(corrected)), named):
         return False
-    said = [part for piece in _pieces(sentence) for part in _written_out(piece)]
+    said = _meanings(_pieces(sentence))
     for denied, quoted, replaced in _VERDICT.findall(explanation):
-        words = {part for piece in _words(_pieces(quoted)) for part in _written_out(piece)}
+        words = _meanings(_words(_pieces(quoted)))
         # A beginning will do, for what is written without its apostrophe: 'are' in "they arent".
         known = any(part.startswith(word) for word in words for part in said)
         if words and (denied or replaced) and not known:
@@ -224,12 +224,11 @@ def _is_named(change: _Change, named: set[str]) -> bool:
 
 def _named_in(explanation: str) -> set[str]:
     """What an explanation quotes, and what that can stand for."""
-    quoted = _pieces(" ".join(_QUOTED.findall(explanation)))
-    return {part for piece in quoted for part in _written_out(piece)}
+    return _meanings(_pieces(" ".join(_QUOTED.findall(explanation))))
 
 
 def _any_named(words: list[str], named: set[str]) -> bool:
-    return any(part in named for word in words for part in _written_out(word))
+    return not named.isdisjoint(_meanings(words))
 
 
 def _moved(changes: Sequence[_Change]) -> set[str]:
@@ -240,8 +239,8 @@ def _moved(changes: Sequence[_Change]) -> set[str]:
     taken_out, put_in = set[str](), set[str]()
     for _, shown, new in changes:
         if shown != new:
-            taken_out.update(part for piece in shown for part in _written_out(piece))
-            put_in.update(part for piece in new for part in _written_out(piece))
+            taken_out |= _meanings(shown)
+            put_in |= _meanings(new)
     negated = any("'t" in _written_out(piece) for change in changes for piece in change.shown)
     return taken_out & put_in & (_MAY_MOVE | _PRONOUNS if negated else _MAY_MOVE)
 
@@ -268,3 +267,8 @@ def _written_out(piece: str) -> tuple[str, ...]:
     """What a piece can stand for, in small letters: itself, and for half a contraction the word."""
     plain = piece.lower().replace("’", "'")
     return plain, *_WRITTEN_OUT.get(plain, ())
+
+
+def _meanings(pieces: list[str]) -> set[str]:
+    """What any of these pieces can stand for."""
+    return {part for piece in pieces for part in _written_out(piece)}

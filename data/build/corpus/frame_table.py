@@ -8,7 +8,7 @@ from .frame_pairs import pairs
 from .frame_parser import PAST_MODALS, Frame, frames, kinds_of
 from .lexicon import Lexicon
 
-# Files drawn more often than the others.
+# Files drawn more often than the others; slips are below.
 WEIGHT = {
     "long": 3,
     "agreement": 3,
@@ -63,33 +63,18 @@ WEIGHT = {
     "speech": 5,
     "long_b": 6,
     "nothing_wrong_b": 6,
-    "slips_a": 8,
-    "slips_b": 8,
-    "slips_c": 8,
-    "slips_d": 8,
-    "slips_e": 8,
-    "slips_f": 8,
-    "slips_h": 8,
-    "slips_i": 8,
-    "slips_j": 8,
-    "slips_k": 8,
-    "slips_l": 8,
-    "slips_m": 8,
-    "slips_n": 8,
-    "slips_o": 8,
-    "slips_p": 8,
-    "slips_q": 8,
-    "slips_r": 8,
-    "slips_s": 8,
-    "slips_v": 8,
-    "slips_w": 8,
-    "slips_x": 8,
-    "slips_y": 8,
-    "slips_z": 8,
     "nothing_wrong_c": 6,
     "nothing_wrong_d": 6,
     "long_c": 8,
 }
+
+
+SLIPS_WEIGHT = 8  # of each file of slips
+
+
+def weight(name: str) -> int:
+    """How often each frame of a file is drawn, for one frame of the oldest files."""
+    return SLIPS_WEIGHT if name.startswith("slips_") else WEIGHT.get(name, 1)
 
 
 @cache
@@ -107,6 +92,6 @@ def by_kind(lex: Lexicon) -> dict[str, list[tuple[Frame, int]]]:
                 if not p.form:
                     continue
                 for k in (*kinds_of(f, i, lex), *pairs(f, i, lex)):
-                    out.setdefault(k, []).extend([(f, i)] * WEIGHT.get(name, 1))
-            out.setdefault("correct", []).extend([(f, -1)] * WEIGHT.get(name, 1))
+                    out.setdefault(k, []).extend([(f, i)] * weight(name))
+            out.setdefault("correct", []).extend([(f, -1)] * weight(name))
     return out
