@@ -89,7 +89,7 @@ def latency_ticks(range_ms: tuple[float, float]) -> dict[float, str]:
     """Return the milliseconds that stand on an axis, and how they are written."""
     low, high = range_ms
     shown = [tick for tick in _LATENCIES_MS if low <= tick <= high]
-    return {tick: f"{tick:g}" if tick < 1_000 else f"{tick / 1_000:g} s" for tick in shown}
+    return {tick: f"{tick:g} ms" if tick < 1_000 else f"{tick / 1_000:g} s" for tick in shown}
 
 
 def lighter(colour: str, share: float = 0.55) -> str:

@@ -83,7 +83,7 @@ def latency_axis(range_ms: tuple[float, float] = LATENCY_RANGE_MS, **more: Any) 
     low, high = range_ms
     ticks = latency_ticks(range_ms)
     return axis(
-        "latency (ms, logarithmic)",
+        "latency (logarithmic)",
         type="log",
         range=[math.log10(low), math.log10(high)],
         tickvals=list(ticks),

@@ -100,7 +100,7 @@ def draw_cdfs(axes: Any, curves: Sequence[Curve], range_ms: tuple[float, float])
     axes.minorticks_off()
     axes.set_ylim(0, 1.05)
     axes.set_yticks(list(SHARE_TICKS), list(SHARE_TICKS.values()))
-    axes.set_xlabel("latency (ms, logarithmic)", fontsize=9)
+    axes.set_xlabel("latency (logarithmic)", fontsize=9)
     axes.set_ylabel("share of requests", fontsize=9)
 
 
@@ -129,6 +129,7 @@ def lines_still(
             axes.vlines(line.x, line.low, line.high, color=colour, linewidth=1.5)
     if log_y:
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g}")
     axes.set_ylim(y_range)
     if y_range is None and not log_y:
         axes.set_ylim(bottom=min(0.0, axes.dataLim.ymin))
