@@ -38,15 +38,22 @@ class CircuitBreaker:
         Raises:
             EngineUnavailable: the breaker is open.
         """
-        if self._opened is None:
-            return
-        left = self._opened + self._pause_s - self._clock()
-        if left > 0:
-            raise EngineUnavailable(
-                "The engine has failed several times in a row; it is left alone for a moment.",
-                retry_after_s=max(1, math.ceil(left)),
-            )
-        self._opened = self._clock()  # this call is the probe; the others are refused
+        refusal = self.refusal
+        if refusal is not None:
+            raise refusal
+        if self._opened is not None:
+            self._opened = self._clock()  # this call is the probe; the others are refused
+
+    @property
+    def refusal(self) -> EngineUnavailable | None:
+        """What a call would be refused with now; None if it would be let through."""
+        left = 0.0 if self._opened is None else self._opened + self._pause_s - self._clock()
+        if left <= 0:
+            return None
+        return EngineUnavailable(
+            "The engine has failed several times in a row; it is left alone for a moment.",
+            retry_after_s=max(1, math.ceil(left)),
+        )
 
     def succeeded(self) -> None:
         """A call went well, or at least the engine answered it sensibly."""

@@ -28,8 +28,9 @@ _STAND_INS = ("Anna", "Peter", "Maria", "David", "Laura", "Martin", "Julia", "Th
 _MOST_PAIRS = 20_000
 
 # The vowel signs of Hindi, say, are no letters to Python; they are in the ranges named here.
-_LETTERS = r"(?:[^\W_]|[\u0300-\u1aff\ua800-\uabff])+"
-_ADDRESS = re.compile(r"(?<!\S)\S*(?:@|://|\bwww\.)\S*[\w/]")  # tried once a word
+_SIGNS = r"[\u0300-\u1aff\ua800-\uabff]"
+_LETTERS = rf"(?:[^\W_]|{_SIGNS})+"
+_ADDRESS = re.compile(rf"(?<!\S)\S*(?:@|://|\bwww\.)\S*(?:[\w/]|{_SIGNS})")  # tried once a word
 _PIECE = re.compile(rf"{_ADDRESS.pattern}|(?<=\w)['’]{_LETTERS}|{_LETTERS}|\s+|[^\w\s]|_")
 _QUOTED = re.compile(r"(?<!\w)'(.+?)'(?!\w)")
 _VERDICT = re.compile(rf"(not )?{_QUOTED.pattern}( becomes)?")  # of what is called wrong

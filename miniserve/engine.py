@@ -205,11 +205,11 @@ class BatchingClient(EngineClient):
             self._finish_times.clear()
         self.trace.extend(records)
         for listener in self.listeners:
-            try:
-                for record in records:
+            for record in records:
+                try:
                     listener(record)
-            except Exception:  # what somebody draws is no reason for an engine to die
-                logger.exception("A listener to the trace has failed")
+                except Exception:  # what somebody draws is no reason for an engine to die
+                    logger.exception("A listener to the trace has failed")
 
     def _end(self, state: EngineState, reason: str) -> None:
         """The engine is gone: so say `status` and the answer of every request in flight."""

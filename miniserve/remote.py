@@ -66,6 +66,7 @@ _WITHOUT_PROXY: Mapping[str, None] = {
     f"all://{host}": None for host in ("127.0.0.1", "localhost", "[::1]")
 }
 _MOST_TOKENS = 2**31
+_MOST_NAMED = 5  # models, in a reason: a gateway may have hundreds
 _FINISH_REASONS: dict[str, FinishReason] = {"stop": "stop", "length": "length"}
 
 
@@ -76,7 +77,7 @@ class RemoteClient(EngineClient):
         url: the API's base, such as `http://127.0.0.1:8001/v1`.
         model: the model's name over there.
         max_in_flight: requests (and connections) at a time; the next one gets `QueueFull`.
-        timeout_s: longest wait for an answer.
+        timeout_s: longest wait for the next bytes of an answer; for the whole of it, the caller's.
         api_key: sent as a bearer token.
         breaker: default: one that opens after five failures in a row, for two seconds.
         transport: for tests.
@@ -176,8 +177,16 @@ class RemoteClient(EngineClient):
         return self._read(response, time.perf_counter() - start)
 
     def status(self) -> EngineStatus:
-        """See `EngineClient.status`: what the last look at the engine showed."""
-        return EngineStatus(self._state, self._reason, num_running=len(self._in_flight))
+        """See `EngineClient.status`: what the last look at the engine showed.
+
+        An engine that lists its models and fails every request is not ready either.
+        """
+        state, reason, retry_after_s = self._state, self._reason, 1
+        refusal = self._breaker.refusal
+        if state is EngineState.READY and refusal is not None:
+            state, reason = EngineState.FAILED, str(refusal)
+            retry_after_s = refusal.retry_after_s
+        return EngineStatus(state, reason, len(self._in_flight), retry_after_s=retry_after_s)
 
     @property
     def _stopped(self) -> bool:
@@ -231,17 +240,20 @@ class RemoteClient(EngineClient):
     async def _look(self) -> None:
         """Ask for the list of models, and take what comes of it as the engine's state."""
         try:
-            response = await self._http.get(f"{self._url}/models", timeout=_CONNECT_TIMEOUT_S)
+            async with asyncio.timeout(_CONNECT_TIMEOUT_S):  # httpx's is for each read
+                response = await self._http.get(f"{self._url}/models")
             response.raise_for_status()
             models = [_text(entry["id"]) for entry in response.json()["data"]]
         except Exception as error:  # whatever it is: nobody would notice that the watch has ended
             heard = time.monotonic() - self._heard <= _HEARD_FOR_S
-            if isinstance(error, httpx.TimeoutException) and heard:
+            if isinstance(error, httpx.TimeoutException | TimeoutError) and heard:
                 return  # it is busy, not gone: others get their answers
             self._note(EngineState.FAILED, f"The engine cannot be asked: {_why(error)}.")
             return
         if self._model not in models:
-            known = ", ".join(models) or "none"
+            known = ", ".join(models[:_MOST_NAMED]) or "none"
+            if len(models) > _MOST_NAMED:
+                known += f" and {len(models) - _MOST_NAMED} more"
             reason = f"The engine has no model {self._model!r}, but: {known}."
             self._note(EngineState.FAILED, reason)
             return

@@ -44,7 +44,8 @@ from miniserve.sockets import KEEP_ALIVE_S, raise_file_limit
 from miniserve.tutor import Tutor
 from miniserve.worker import WorkerClient
 
-#: A drain takes at least this long, so that requests already on the wire are told 503, not cut off.
+#: A drain takes at least this long (unless it is given less), so that requests already on the wire
+#: are told 503, not cut off.
 _LINGER_S = 0.2
 
 #: After the last answer is made: time to write it, and to close connections that never sent a

@@ -67,7 +67,10 @@ class Settings(BaseSettings):
     )
 
     request_timeout_s: float = Field(
-        default=30.0, gt=0, le=3600, description="Then a request gets a 504."
+        default=30.0,
+        gt=0,
+        le=3600,
+        description="Then a request gets a 504 (and one whose body does not come, a 408).",
     )
     drain_timeout_s: float = Field(
         default=10.0, ge=0, le=3600, description="How long a stopping server lets requests finish."

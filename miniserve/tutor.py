@@ -43,7 +43,10 @@ _SPACES = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 #: Soft hyphen, zero-width space, word joiner, byte order mark.
 _UNSEEN = re.compile("[\u00ad\u200b\u2060\ufeff]")
 
-_MOST_ADDED = 40  # characters; an answer is laid beside its sentence, in cubic time at worst
+# Characters. An answer is laid beside its sentence in cubic time at worst, and what an explanation
+# quotes is found in quadratic time.
+_MOST_ADDED = 40
+_LONGEST_EXPLANATION = 1_000
 
 SentenceRule = Literal["empty", "too_long", "line_break", "not_printable"]
 
@@ -128,6 +131,8 @@ def parse_answer(text: str, sentence: str) -> Correction:
         raise AnswerError("A line of the model's answer is empty.")
     if len(written) > 2 * len(sentence) + _MOST_ADDED:
         raise AnswerError("The model's answer is far longer than the sentence.")
+    if len(explanation) > _LONGEST_EXPLANATION:
+        raise AnswerError("The model's explanation is far longer than any.")
     asked = Asked(sentence)
     corrected = asked.held(written, explanation)
     if corrected is None:

@@ -30,6 +30,8 @@ from miniserve.completion import Completion, EngineError, check_max_tokens
 from miniserve.tutor import Tutor
 
 _STOP_TIMEOUT_S = 5.0
+#: Without a token for so long, a worker that has work is stuck.
+_STUCK_AFTER_S = 15.0
 
 
 @dataclass(slots=True, eq=False)
@@ -40,6 +42,7 @@ class _Job:
     max_tokens: int
     future: asyncio.Future[Completion]
     arrival_time: float = field(default_factory=time.perf_counter)
+    begun: bool = False
     given_up: bool = False
 
 
@@ -58,6 +61,7 @@ class WorkerClient(EngineClient):
         self._reason = "The worker has not been started."
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._in_flight: set[_Job] = set()
+        self._moved_at = 0.0  # when it last made a token, or got the first work after none
         self._service_times: deque[float] = deque(maxlen=16)
         self._thread: threading.Thread | None = None
 
@@ -91,6 +95,7 @@ class WorkerClient(EngineClient):
         for job in self._in_flight:
             job.given_up = True
             _resolve(job.future, EngineUnavailable(self._reason))
+        self._in_flight.clear()
         if self._thread is None:
             return
         self._jobs.put(None)
@@ -98,31 +103,34 @@ class WorkerClient(EngineClient):
         self._thread = None
 
     async def generate(self, prompt: str, *, max_tokens: int, request_id: str) -> Completion:
-        """See `EngineClient.generate`."""
+        """See `EngineClient.generate`; if cancelled while it runs, it counts until it has ended."""
         if self._state is not EngineState.READY:
             raise EngineUnavailable(self._reason)
         if len(self._in_flight) >= 1 + self.max_waiting:
             raise QueueFull(self._retry_after_s())
         check_max_tokens(max_tokens)
         job = _Job(prompt, max_tokens, asyncio.get_running_loop().create_future())
+        if not self._in_flight:
+            self._moved_at = job.arrival_time
         self._in_flight.add(job)
+        self._jobs.put(job)
         try:
-            self._jobs.put(job)
             completion = await job.future
         except asyncio.CancelledError:
             job.given_up = True
+            if not job.begun:
+                self._in_flight.discard(job)
             raise
-        finally:
-            self._in_flight.discard(job)
         self._service_times.append(completion.timing.prefill_s + completion.timing.decode_s)
         return completion
 
     def status(self) -> EngineStatus:
-        """See `EngineClient.status`."""
-        num_running = min(1, len(self._in_flight))
-        return EngineStatus(
-            self._state, self._reason, num_running, len(self._in_flight) - num_running
-        )
+        """See `EngineClient.status`; a worker that has work and makes no token has failed."""
+        state, reason, num = self._state, self._reason, len(self._in_flight)
+        still_s = time.perf_counter() - self._moved_at
+        if state is EngineState.READY and num and still_s > _STUCK_AFTER_S:
+            state, reason = EngineState.FAILED, f"The worker has not moved for {still_s:.0f} s."
+        return EngineStatus(state, reason, min(1, num), max(0, num - 1))
 
     def _retry_after_s(self) -> int:
         """When the queue will be empty, at the worker's pace of late."""
@@ -137,33 +145,45 @@ class WorkerClient(EngineClient):
     ) -> None:
         """The worker's life: load, then one job after another until the end."""
 
-        def tell(future: asyncio.Future[Any], result: object) -> None:
+        def on_loop(callback: Callable[..., object], *args: object) -> None:
             try:
-                loop.call_soon_threadsafe(_resolve, future, result)
+                loop.call_soon_threadsafe(callback, *args)
             except RuntimeError:  # the loop is closed: nobody is left to be told
                 jobs.put(None)
 
         try:
             tutor = self._open_tutor()
         except BaseException as error:
-            tell(loaded, error)
+            on_loop(_resolve, loaded, error)
             return
-        tell(loaded, None)
+        on_loop(_resolve, loaded, None)
         while (job := jobs.get()) is not None:
-            if not job.given_up:
-                tell(job.future, _work(tutor, job))
+            on_loop(self._done, job, self._work(tutor, job))
 
+    def _work(self, tutor: Tutor, job: _Job) -> Completion | EngineError | None:
+        """Generate for one job; looks before each token whether anybody still wants the answer."""
 
-def _work(tutor: Tutor, job: _Job) -> Completion | EngineError:
-    """Generate for one job; looks between two tokens whether anybody still wants the answer."""
-    queue_s = time.perf_counter() - job.arrival_time
-    try:
-        completion = tutor.generate(job.prompt, job.max_tokens, stop=lambda: job.given_up)
-    except EngineError as error:
-        return error
-    except BaseException as error:
-        return StepFailed(f"The model failed: {type(error).__name__}.")
-    return replace(completion, timing=completion.timing._replace(queue_s=queue_s))
+        def stop() -> bool:
+            self._moved_at = time.perf_counter()
+            return job.given_up
+
+        job.begun = True
+        if stop():
+            return None
+        queue_s = self._moved_at - job.arrival_time
+        try:
+            completion = tutor.generate(job.prompt, job.max_tokens, stop)
+            return replace(completion, timing=completion.timing._replace(queue_s=queue_s))
+        except EngineError as error:
+            return error
+        except BaseException as error:
+            return StepFailed(f"The model failed: {type(error).__name__}.")
+
+    def _done(self, job: _Job, result: Completion | EngineError | None) -> None:
+        """The worker has passed a job. Runs on the event loop."""
+        self._in_flight.discard(job)
+        if result is not None:
+            _resolve(job.future, result)
 
 
 def _resolve(future: asyncio.Future[Any], result: object) -> None:

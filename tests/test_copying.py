@@ -249,7 +249,13 @@ def test_every_change_in_the_corpus_is_named() -> None:
     assert count == 12_000
 
 
-@given(st.text(), st.text())
+def test_an_address_in_capitals_may_end_in_a_vowel_sign() -> None:
+    sentence = "I READ https://hi.wikipedia.org/wiki/\u0939\u093f EVERY DAY."
+    assert Asked(sentence).text == "i read anna every day."
+
+
+# Texts of any letters, and some in which addresses in capitals end in odd ones.
+@given(st.text() | st.text("AB @./:W\u0301\u0939"), st.text())
 def test_an_answer_that_repeats_the_sentence_gives_it_back_letter_for_letter(
     sentence: str, explanation: str
 ) -> None:

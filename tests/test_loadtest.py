@@ -581,6 +581,19 @@ def test_what_a_callback_raises_surfaces_when_the_load_is_stopped(puppet: Puppet
     wait_until(lambda: sockets_to(puppet.port) == 0)
 
 
+def test_what_keeps_a_load_from_beginning_is_raised_at_its_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def fail(self: object) -> None:
+        raise OSError("no socket is left")
+
+    monkeypatch.setattr(BackgroundLoad, "_main", fail)
+    load_ = BackgroundLoad("http://127.0.0.1:1", SENTENCES, rate=1.0)
+    with pytest.raises(OSError, match="no socket is left"):
+        load_.start()
+    load_.stop()
+
+
 def test_a_callback_may_stop_its_own_load(puppet: Puppet) -> None:
     load_ = BackgroundLoad(puppet.url, SENTENCES, rate=200.0, on_record=lambda _: load_.stop())
     load_.start()

@@ -174,7 +174,16 @@ def test_lengths_survive_a_file(tmp_path: Path) -> None:
     assert Lengths.load(tmp_path / "lengths.json").counts == SMALL.counts
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"rows": 3}', '{"rows": [[1, 2]]}', '{"rows": []}'])
+def test_pairs_that_stand_twice_are_added_up(tmp_path: Path) -> None:
+    path = tmp_path / "lengths.json"
+    path.write_text('{"rows": [[13, 20, 5], [13, 20, 7]]}')
+    assert Lengths.load(path).counts == {(13, 20): 12}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", '{"rows": 3}', '{"rows": [[1, 2]]}', '{"rows": [[1, 2, 1.9]]}', '{"rows": []}'],
+)
 def test_another_file_is_not_lengths(tmp_path: Path, text: str) -> None:
     path = tmp_path / "other.json"
     path.write_text(text)

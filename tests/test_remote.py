@@ -401,6 +401,26 @@ def late(upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> RemoteClient:
     return RemoteClient("http://engine/v1", "tutor", transport=httpx.MockTransport(upstream))
 
 
+async def test_a_look_that_drips_in_is_given_up(
+    client: RemoteClient, monkeypatch: pytest.MonkeyPatch, upstream: Upstream
+) -> None:
+    async def drip() -> AsyncIterator[bytes]:
+        while True:
+            await asyncio.sleep(0.01)
+            yield b" "
+
+    monkeypatch.setattr("miniserve.remote._CONNECT_TIMEOUT_S", 0.05)
+    upstream.models = httpx.Response(200, content=drip())
+    await until(lambda: "TimeoutError" in client.status().reason)
+    assert client.status().state is EngineState.FAILED
+
+
+async def test_of_many_models_a_few_are_named(upstream: Upstream, client: RemoteClient) -> None:
+    upstream.models = httpx.Response(200, json={"data": [{"id": f"m{i}"} for i in range(300)]})
+    await until(lambda: client.status().state is EngineState.FAILED)
+    assert client.status().reason.endswith("but: m0, m1, m2, m3, m4 and 295 more.")
+
+
 async def test_start_waits_for_an_engine_that_comes_later(
     upstream: Upstream, late: RemoteClient
 ) -> None:
@@ -433,6 +453,20 @@ async def test_the_breaker_leaves_a_failing_engine_alone(
         await generate(client)
     assert 1 <= caught.value.retry_after_s <= 60
     assert len(upstream.bodies) == 3
+
+
+async def test_an_engine_that_fails_every_request_is_not_ready(
+    upstream: Upstream, client: RemoteClient
+) -> None:
+    upstream.answer = lambda: httpx.Response(500)
+    for _ in range(3):
+        assert client.status().state is EngineState.READY
+        with pytest.raises(EngineUnavailable):
+            await generate(client)
+    status = client.status()
+    assert status.state is EngineState.FAILED
+    assert "left alone" in status.reason
+    assert status.retry_after_s == 60
 
 
 async def test_a_503_does_not_speak_for_an_engine(upstream: Upstream, client: RemoteClient) -> None:

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
@@ -246,6 +247,13 @@ def test_each_trace_goes_to_each_mode_in_a_rotating_order(monkeypatch: pytest.Mo
     assert order == modes + modes[1:] + modes[:1] + modes[2:] + modes[:2]
     assert {mode: len(runs) for mode, runs in got.items()} == dict.fromkeys(Mode, 3)
     assert got[Mode.STATIC][1].conditions["rate"] == 85.0
+
+
+def test_sigterm_means_what_it_meant_when_the_servers_are_gone() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with standard.serving(Plan(), modes=()):
+        assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_a_sweep_leaves_a_mode_alone_that_is_beyond_hope(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -141,6 +141,8 @@ def test_an_answer_is_two_lines() -> None:
         "a\r\rb",
         "a\ufffd\nb",
         "He went and went and went and went and went and went and went and went.\nb",
+        pytest.param("He went.\nx" + " 'a" * 40_000, id="quotes without end"),
+        pytest.param("He went.\nx '" + "@" * 20_000, id="an address without end"),
     ],
 )
 def test_a_malformed_answer_is_a_typed_error(text: str) -> None:

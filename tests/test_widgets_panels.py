@@ -581,6 +581,13 @@ def test_a_refusal_names_the_rule() -> None:
     assert read_answer("", busy, 0.1).problem == "HTTP 503. Busy: Come back."
 
 
+@pytest.mark.parametrize(("status", "body"), [(502, []), (502, "x"), (200, {}), (200, None)])
+def test_an_answer_that_is_not_the_services_is_a_problem(status: int, body: object) -> None:
+    answer = read_answer("", httpx.Response(status, json=body), 0.1)
+    assert not answer.ok
+    assert answer.problem == f"HTTP {status}."
+
+
 async def test_try_it_shows_a_refusal_and_a_dead_server(server: FakeServing) -> None:
     panel = TryIt(server)
     server.max_waiting = 0

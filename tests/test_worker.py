@@ -32,11 +32,12 @@ class HeldTutor:
         self.prompts: list[str] = []
         self.aborted: list[str] = []
         self.error: Exception | None = None
+        self.hears: Callable[[Callable[[], bool]], bool] = lambda stop: stop()
 
     def generate(self, prompt: str, max_tokens: int, stop: Callable[[], bool]) -> Completion:
         self.prompts.append(prompt)
         while not self.gate.wait(0.001):
-            if stop():
+            if self.hears(stop):
                 self.aborted.append(prompt)
                 return Completion("", "abort", 1, 0, TIMING)
         if self.error is not None:
@@ -124,6 +125,53 @@ async def test_cancelling_the_running_request_stops_it_between_tokens() -> None:
     assert tutor.aborted == ["a"]
     tutor.gate.set()
     await asyncio.wait_for(waiting, 10)
+    await client.stop()
+
+
+async def test_a_cancelled_request_counts_until_the_tutor_has_let_go_of_it() -> None:
+    tutor = HeldTutor()
+    hears, tutor.hears = tutor.hears, lambda stop: False
+    client = await started(tutor, max_waiting=0)
+    running = ask(client, "a")
+    await until(lambda: tutor.prompts == ["a"])
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    with pytest.raises(QueueFull):
+        await client.generate("b", max_tokens=9, request_id="b")
+    tutor.hears = hears
+    await until(lambda: client.status().num_running == 0)
+    tutor.gate.set()
+    await client.generate("c", max_tokens=9, request_id="c")
+    await client.stop()
+
+
+async def test_a_worker_that_makes_no_token_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("miniserve.worker._STUCK_AFTER_S", 0.05)
+    tutor = HeldTutor()
+    hears, tutor.hears = tutor.hears, lambda stop: False
+    client = await started(tutor)
+    await asyncio.sleep(0.06)
+    assert client.status().state is EngineState.READY  # nothing to do is no reason to doubt it
+    running = ask(client, "a")
+    await until(lambda: "has not moved" in client.status().reason)
+    assert client.status().state is EngineState.FAILED
+    tutor.hears = hears
+    await until(lambda: client.status().state is EngineState.READY)
+    tutor.gate.set()
+    await asyncio.wait_for(running, 10)
+    await client.stop()
+
+
+async def test_a_tutor_that_returns_nonsense_fails_one_request() -> None:
+    class Odd(HeldTutor):
+        def generate(self, prompt: str, max_tokens: int, stop: Callable[[], bool]) -> Any:
+            return None if prompt == "a" else completion()
+
+    client = await started(Odd())
+    with pytest.raises(StepFailed):
+        await client.generate("a", max_tokens=9, request_id="a")
+    assert (await client.generate("b", max_tokens=9, request_id="b")).text == completion().text
     await client.stop()
 
 

@@ -77,14 +77,15 @@ class Point:
 @contextmanager
 def serving(plan: Plan, modes: Sequence[Mode] = tuple(Mode)) -> Iterator[Servers]:
     """A server of each mode, ready. SIGTERM ends them as Ctrl-C does."""
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
     settings = {
         "max_num_seqs": plan.max_num_seqs,
         "max_wait_s": plan.max_wait_s,
         "request_timeout_s": plan.timeout_s,
     }
     with ExitStack() as stack:
+        if threading.current_thread() is threading.main_thread():
+            before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+            stack.callback(signal.signal, signal.SIGTERM, before)
         yield {mode: stack.enter_context(ServeProcess(mode, **settings)) for mode in modes}
 
 

@@ -117,7 +117,8 @@ def check_cases(exercise: str, learner: Any, cases: Sequence[Case]) -> Report:
         except Unfit as unfit:
             detail = f"expected {case.describe or repr(case.expected)}, {unfit}"
         except Exception as error:
-            said = f": {error}" if str(error) else ""
+            words_of_it = _words_of(error)
+            said = f": {words_of_it}" if words_of_it else ""
             notes = "".join(f" ({note})" for note in getattr(error, "__notes__", []))
             detail = f"it raised {type(error).__name__}{said}{notes}"
         else:
@@ -163,6 +164,14 @@ def _try(case: Case, learner: Any) -> tuple[bool, str]:
     if case.then is None:
         return _with_limit(lambda: judge(answer()))
     return judge(case.then(_with_limit(answer)))
+
+
+def _words_of(error: Exception) -> str:
+    """What an exception says. The class may be the learner's own, and so may `__str__`."""
+    try:
+        return _with_limit(lambda: str(error))
+    except Exception:
+        return ""
 
 
 def _with_limit(do: Callable[[], T]) -> T:

@@ -107,10 +107,12 @@ class BackgroundLoad:
             self._records.clear()
 
     def start(self) -> "BackgroundLoad":
-        """Start the thread, once. Returns the load itself."""
+        """Start the thread, once. Returns the load itself; raises what kept it from beginning."""
         self._thread.start()
         if not self._ready.wait(PATIENCE_S):
             raise TimeoutError("the load's thread did not begin")
+        if self._failure is not None:
+            self.join(PATIENCE_S)
         return self
 
     def stop(self) -> None:

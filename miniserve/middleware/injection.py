@@ -50,7 +50,8 @@ class InjectionFilter:
     """Refuses such a sentence with 422 before the application sees it.
 
     A body that cannot be read as JSON with a `sentence` is let through: the application's own
-    validation says what is wrong with it.
+    validation says what is wrong with it. It stands inside `BodySize`, which answers for one that
+    is too long.
     """
 
     def __init__(self, app: ASGIApp, max_bytes: int) -> None:

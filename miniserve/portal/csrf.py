@@ -43,7 +43,8 @@ class CSRF:
     form. What the browser itself says about where the request comes from (`Sec-Fetch-Site`) is
     believed when it says "from elsewhere".
 
-    Must stand inside session decoding; where it does not, every request fails.
+    Must stand inside session decoding; where it does not, every request fails. Stands inside
+    `BodySize`, which answers for a body that is too long.
     """
 
     def __init__(self, app: ASGIApp, max_bytes: int = 1 << 20) -> None:

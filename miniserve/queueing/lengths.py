@@ -9,6 +9,7 @@ from __future__ import annotations
 import bisect
 import json
 import math
+import operator
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import accumulate
@@ -129,7 +130,10 @@ class Lengths:
             ValueError: it holds something else.
         """
         try:
-            rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
-            return cls({(int(p), int(n)): int(k) for p, n, k in rows})
+            counts = Counter[Pair]()
+            for row in json.loads(path.read_text(encoding="utf-8"))["rows"]:
+                p, n, k = map(operator.index, row)  # raises for what is no whole number
+                counts[p, n] += k
+            return cls(counts)
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path.name} does not hold lengths") from error

@@ -163,8 +163,10 @@ def read_answer(sentence: str, response: httpx.Response, total_s: float) -> Answ
     try:
         body = response.json()
     except ValueError:
+        body = None
+    if not isinstance(body, dict):  # of a proxy, say
         body = {}
-    if not response.is_success:
+    if not response.is_success or not {"corrected", "explanation"} <= body.keys():
         broken = [
             error["message"] for error in body.get("errors", [])
         ]  # the rules, if there are any

@@ -52,6 +52,17 @@ def test_an_error_is_told_not_raised() -> None:
     assert "ZeroDivisionError" in report.detail
 
 
+def test_an_error_that_cannot_say_what_it_is_is_told_too() -> None:
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise LookupError
+
+    def raises(x: int) -> None:
+        raise Mute
+
+    assert "it raised Mute" in check_cases("doubling", raises, DOUBLE).detail
+
+
 def test_a_timeout_of_the_learners_own_is_told_as_such() -> None:
     def impatient(x: int) -> None:
         raise TimeoutError
