@@ -26,7 +26,7 @@ $(READY): requirements.lock pyproject.toml
 lab: setup       ## open JupyterLab on the first chapter
 	$(BIN)/jupyter lab $(ROOT) --ServerApp.root_dir=. notebooks/00_start_here.ipynb
 
-test: setup      ## run every test, the notebooks included
+test: setup      ## run all tests but the long ones (soak), the notebooks included
 	$(BIN)/python -m tests
 
 soak: setup      ## the long versions of some tests: half an hour and more
@@ -47,9 +47,9 @@ notebooks: setup ## run every notebook and save it (ONLY=04 for one)
 pictures: setup  ## make the README's pictures of the panels (needs Chromium)
 	$(BIN)/python -m tests.browser.pictures
 
-bench: setup     ## measure the engine (6 minutes), then the standard load test in all four modes
+bench: setup     ## measure the engine (6 minutes), then the standard load test in all four modes, with a sweep over rates
 	$(BIN)/python -m miniserve.bench.engine $(ARGS)
-	$(BIN)/miniserve bench --standard
+	$(BIN)/miniserve bench --standard --sweep
 
 bench-peers: setup ## this engine beside others that are installed (5 minutes; miniserve/bench/peers says how)
 	$(BIN)/python -m miniserve.bench.peers $(ARGS)

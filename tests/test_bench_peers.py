@@ -64,6 +64,8 @@ def test_an_engine_is_compared_with_the_same_round() -> None:
     assert found.corrections_per_s == Spread(2 / 3, 0.5, 1.0)
     assert found.tokens_per_s == Spread(5 / 3, 5 / 4, 5 / 2)  # with two end tokens
     assert found.cpu == pytest.approx(1.0)
+    unknown = standing(own, [run._replace(cpu_s=math.nan) for run in theirs])
+    assert unknown.cpu is None
     assert (found.agree, found.answers) == (1, 2)
 
 
@@ -175,6 +177,13 @@ def test_an_engine_that_is_not_there_or_dies() -> None:
 def test_a_python_that_nobody_has_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FakePeer, "python", "MINISERVE_NO_SUCH_PYTHON")
     with pytest.raises(NotInstalled, match="MINISERVE_NO_SUCH_PYTHON is not set"):
+        Child(FakePeer, Path("here"), 16)
+
+
+def test_a_python_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(FakePeer, "python", "MINISERVE_SOME_PYTHON")
+    monkeypatch.setenv("MINISERVE_SOME_PYTHON", str(tmp_path / "python"))
+    with pytest.raises(NotInstalled, match="cannot be run: No such file"):
         Child(FakePeer, Path("here"), 16)
 
 

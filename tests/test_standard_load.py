@@ -303,6 +303,21 @@ def test_a_sweep_alone_needs_a_report(tmp_path: Path) -> None:
     assert "there is no standard.json" in answer.output
 
 
+def test_a_sweep_alone_needs_a_report_of_this_machine(tmp_path: Path) -> None:
+    (tmp_path / "standard.json").write_text('{"machine": {"processor": "another"}}')
+    with pytest.raises(ValueError, match="another machine"):
+        runner.run_standard(Plan(), out=tmp_path, with_replay=False, with_sweep=True)
+
+
+def test_a_mode_that_answered_nobody_has_an_empty_curve(tmp_path: Path) -> None:
+    nobody = result(0.1, shed=3, n=3)
+    results.save_samples({Mode.SYNC: [nobody], Mode.STATIC: [result(0.5, n=3)]}, tmp_path)
+    with (tmp_path / "cdf.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["sync_s"] for row in rows} == {""}
+    assert {row["static_s"] for row in rows} == {"0.500000", "1.000000", "1.500000"}
+
+
 def test_a_trace_that_is_too_short_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "short.jsonl"
     standard_trace(0, 5, sentences=["She goed."]).save(path)

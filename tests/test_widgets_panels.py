@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import IPython
+import ipywidgets
 import pytest
 
 from miniserve.client import EngineUnavailable
@@ -17,7 +18,7 @@ from miniserve.scheduler import ContinuousScheduler, Request
 from miniserve.stepcost import StepCost
 from miniserve.trace import StepRecord
 from miniserve.virtual_clock import run
-from miniserve.widgets import Curve, LoadPanel, Race, Setting, Timeline, TryIt
+from miniserve.widgets import Curve, LoadPanel, Predict, Race, Setting, Timeline, TryIt, show_cdf
 from miniserve.widgets.controls import Controls
 from miniserve.widgets.live import LivePanel
 from miniserve.widgets.panel import WIDGET_VIEW
@@ -399,6 +400,18 @@ async def test_a_panel_closes_when_its_cell_runs_again(
     assert panel.root.comm is None
 
 
+async def test_a_figure_is_removed_when_its_cell_runs_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shell = fake_shell("cell-1")
+    monkeypatch.setattr(IPython, "get_ipython", lambda: shell)
+    shown = [show_cdf([Curve("a", [0.1] * 30)]), Predict("Which?", ["a", "b"])]
+    for before_cell in list(shell.callbacks):
+        before_cell(SimpleNamespace(cell_id="cell-1"))
+    assert shell.callbacks == []
+    assert all(panel.root.comm is None for panel in shown)
+
+
 async def test_a_front_end_without_cell_ids_closes_nothing(
     server: FakeServing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -431,9 +444,23 @@ async def test_a_panel_that_is_removed_leaves_no_widget() -> None:
     panel = LoadPanel("http://127.0.0.1:9", SENTENCES, rate=(5, 100, 50))
     canvas = panel._view._canvas
     inside = [panel.root, panel.controls.sliders["rate"], canvas.widget, canvas.widget.text]
+    inside += [widget.layout for widget in inside if isinstance(widget, ipywidgets.DOMWidget)]
+    inside.append(panel.controls.sliders["rate"].style)
     assert all(widget.comm is not None for widget in inside)
     panel.remove()
     assert all(widget.comm is None for widget in inside)
+
+
+async def test_a_frame_that_fails_ends_the_load(server: FakeServing) -> None:
+    panel = LoadPanel(server, SENTENCES, rate=(5, 100, 50))
+    panel.run(seconds=60)
+    panel.frame = lambda: 1 // 0 > 0  # type: ignore[method-assign]
+    panel.wake()
+    with pytest.raises(ZeroDivisionError):
+        await panel.rest(10)
+    await until(lambda: not panel._session.busy)
+    assert "The panel has stopped: ZeroDivisionError" in panel._view.notice.widget.value
+    panel.close()
 
 
 async def test_a_race_gives_all_servers_the_same_arrivals() -> None:

@@ -25,6 +25,7 @@ def draw(report: Json, folder: Path) -> None:
     curves = load_cdf(folder)
     _save(_cdf_figure(curves, report), folder / "cdf.svg")
     sweep = report.get("sweep", [])
+    (folder / "sweep.svg").unlink(missing_ok=True)  # it may be of another report
     if sweep:
         _save(_sweep_figure(sweep, report), folder / "sweep.svg")
     data = {

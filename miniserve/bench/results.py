@@ -111,9 +111,9 @@ def save_samples(results: Mapping[Mode, Sequence[LoadResult]], folder: Path) -> 
         answered = np.sort(np.concatenate([latencies(run.measured) for run in runs]))
         offered = sum(len(run.measured) for run in runs)
         # Rounded up in whole numbers: 0.55 * 100 is a little more than 55 in floating point.
-        ranks = [-(-step * offered // last) - 1 for step in range(_CDF_POINTS)]
+        ranks = [max(-(-step * offered // last) - 1, 0) for step in range(_CDF_POINTS)]
         columns[mode.value] = [
-            float(answered[max(rank, 0)]) if rank < len(answered) else math.nan for rank in ranks
+            float(answered[rank]) if rank < len(answered) else math.nan for rank in ranks
         ]
     with (folder / "cdf.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")

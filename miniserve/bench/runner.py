@@ -7,6 +7,7 @@ from pathlib import Path
 
 from miniserve.bench import results as saved
 from miniserve.bench.drawing import draw
+from miniserve.bench.machine import machine
 from miniserve.bench.standard import Plan, Say, calibrate, replay, serving, sweep
 from miniserve.bench.tables import Json
 from miniserve.loadtest import Trace
@@ -27,7 +28,8 @@ def run_standard(
     A sweep alone adds to the report that is in `out`, at the rates and the SLO of that report.
 
     Raises:
-        ValueError: the trace is too short, or a sweep alone finds no report.
+        ValueError: the trace is too short, or a sweep alone finds no report, or one of another
+            machine or checkpoint.
         RuntimeError: a server does not start.
     """
     traces = Trace.load(trace).stretches(plan.requests)[: plan.traces]
@@ -39,6 +41,7 @@ def run_standard(
             found = calibrate(servers, plan, traces[0].sentences, say)
             results = replay(servers, plan, traces, found, say)
             report = saved.standard_report(results, found, plan)
+            report["machine"] = machine()
             saved.save_samples(results, out)
             saved.save_report(report, out)
         if with_sweep:
@@ -54,4 +57,6 @@ def _load_report(folder: Path) -> Json:
     if not path.exists():
         raise ValueError(f"there is no {path.name} to add a sweep to: run --standard first")
     report: Json = json.loads(path.read_text(encoding="utf-8"))
+    if report.get("machine") != machine():
+        raise ValueError(f"{path.name} is of another machine or checkpoint: run --standard as well")
     return report

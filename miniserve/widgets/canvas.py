@@ -52,7 +52,8 @@ class _Plot(anywidget.AnyWidget):
 
     def close(self) -> None:
         """Let go of both widgets."""
-        self.text.close()
+        for widget in (self.text.layout, self.text.style, self.text):
+            widget.close()
         super().close()
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import html
-from typing import Any
 
 import ipywidgets
 
@@ -21,10 +20,7 @@ FRAME_S = 0.2
 
 
 class LivePanel(Panel):
-    """A panel that draws itself again and again while `frame` says that there is more to come.
-
-    It belongs to the cell that made it: when that cell runs again, the panel closes itself first.
-    """
+    """A panel that draws itself again and again while `frame` says that there is more to come."""
 
     def __init__(self, root: ipywidgets.DOMWidget, *, name: str, text: str) -> None:
         super().__init__(root, name=name, text=text)
@@ -32,7 +28,6 @@ class LivePanel(Panel):
         self._frames: asyncio.Task[None] | None = None
         self._failure: BaseException | None = None
         self._closed = False
-        self._forget_cell = _close_with_cell(self)
 
     def frame(self) -> bool:
         """Draw what has changed; return whether there will be more to draw soon."""
@@ -41,6 +36,9 @@ class LivePanel(Panel):
     def complain(self, words: str) -> None:
         """Show the learner a sentence about what went wrong. Called on the kernel's loop."""
         raise NotImplementedError
+
+    def halt(self) -> None:
+        """Stop what runs beside the drawing, because a frame has failed. On the kernel's loop."""
 
     def wake(self) -> None:
         """Ask for frames, from any thread. Without an event loop there is nothing to draw on."""
@@ -79,7 +77,7 @@ class LivePanel(Panel):
         if self._closed:
             return
         self._closed = True
-        self._forget_cell()
+        super().close()
         if self._loop is not None and self._frames is not None:
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._frames.cancel)
@@ -95,6 +93,7 @@ class LivePanel(Panel):
                 more = self.frame()
             except Exception as error:  # a background task never prints: the panel says it
                 self._failure = error
+                self.halt()
                 self.complain(f"The panel has stopped: {type(error).__name__}: {error}")
                 return
             if not more:
@@ -126,35 +125,3 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
         return asyncio.get_running_loop()
     except RuntimeError:
         return None
-
-
-def _close_with_cell(panel: LivePanel) -> Any:
-    """Close the panel when the cell that runs now is run again; return what undoes that."""
-    try:
-        from IPython import get_ipython
-    except ImportError:
-        return lambda: None
-    shell: Any = get_ipython()
-    cell_id = _cell_id(shell)
-    if cell_id is None:
-        return lambda: None
-
-    def before_cell(info: Any) -> None:
-        if info.cell_id == cell_id:
-            panel.remove()
-
-    def forget() -> None:
-        with contextlib.suppress(ValueError):
-            shell.events.unregister("pre_run_cell", before_cell)
-
-    shell.events.register("pre_run_cell", before_cell)
-    return forget
-
-
-def _cell_id(shell: Any) -> str | None:
-    """The notebook cell that runs now; front ends without cell ids give None."""
-    if not hasattr(shell, "get_parent"):
-        return None
-    parent = shell.get_parent() or {}
-    cell_id = parent.get("metadata", {}).get("cellId")
-    return cell_id if isinstance(cell_id, str) else None

@@ -175,6 +175,10 @@ class LoadPanel(LivePanel):
         self._draw()
         return self._session.busy or pending
 
+    def halt(self) -> None:
+        """Send no more; see `LivePanel`."""
+        self._session.stop()
+
     def complain(self, words: str) -> None:
         """Say what went wrong in the line below."""
         self._view.notice.say(words, warning=True)

@@ -8,6 +8,7 @@ that `pytest --nbval` compares.
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 from collections.abc import Iterator
 from typing import Any
@@ -24,6 +25,8 @@ WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 class Panel:
     """Something to show in a notebook.
 
+    It belongs to the cell that made it: when that cell runs again, the panel is removed first.
+
     Args:
         root: the widget that holds everything; it gets the CSS class `miniserve-NAME`.
         name: the panel's name, in lower case and hyphens.
@@ -34,6 +37,7 @@ class Panel:
         self.root = root
         self.text = text
         root.add_class(f"miniserve-{name}")
+        self._forget_cell = _remove_with_cell(self)
 
     def picture(self) -> Figure | None:
         """A still of the panel for readers without a kernel: here, of its words and controls."""
@@ -41,12 +45,17 @@ class Panel:
 
     def close(self) -> None:
         """Stop whatever the panel runs; safe to call twice. What is on the page stays there."""
+        self._forget_cell()
 
     def remove(self) -> None:
         """Close the panel and take it off the page; ipywidgets keeps what is not closed."""
         self.close()
         for widget in [*_below(self.root), self.root]:
+            parts = [getattr(widget, "layout", None), getattr(widget, "style", None)]
             widget.close()
+            for part in parts:  # each widget has its own
+                if isinstance(part, ipywidgets.Widget):
+                    part.close()
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """The three forms, and the words that stand for the PNG where it cannot be seen."""
@@ -73,3 +82,35 @@ def png(figure: Figure) -> bytes:
     FigureCanvasAgg(figure)
     figure.savefig(buffer, format="png", dpi=100, metadata={"Software": None})
     return buffer.getvalue()
+
+
+def _remove_with_cell(panel: Panel) -> Any:
+    """Remove the panel when the cell that runs now is run again; return what undoes that."""
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return lambda: None
+    shell: Any = get_ipython()
+    cell_id = _cell_id(shell)
+    if cell_id is None:
+        return lambda: None
+
+    def before_cell(info: Any) -> None:
+        if info.cell_id == cell_id:
+            panel.remove()
+
+    def forget() -> None:
+        with contextlib.suppress(ValueError):
+            shell.events.unregister("pre_run_cell", before_cell)
+
+    shell.events.register("pre_run_cell", before_cell)
+    return forget
+
+
+def _cell_id(shell: Any) -> str | None:
+    """The notebook cell that runs now; front ends without cell ids give None."""
+    if not hasattr(shell, "get_parent"):
+        return None
+    parent = shell.get_parent() or {}
+    cell_id = parent.get("metadata", {}).get("cellId")
+    return cell_id if isinstance(cell_id, str) else None

@@ -30,7 +30,12 @@ async function load(source) {
 }
 
 async function plotly(manager, id) {
-  globalThis.miniservePlotly ??= modelOf(manager, id).then((model) => load(model.get("value")));
+  globalThis.miniservePlotly ??= modelOf(manager, id)
+    .then((model) => load(model.get("value")))
+    .catch((error) => {
+      globalThis.miniservePlotly = undefined; // so that the next figure tries again
+      throw error;
+    });
   return globalThis.miniservePlotly;
 }
 

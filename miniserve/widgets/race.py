@@ -144,6 +144,11 @@ class Race(LivePanel):
         self._draw()
         return any(session.busy for session in self._sessions.values())
 
+    def halt(self) -> None:
+        """End the race; see `LivePanel`."""
+        for session in self._sessions.values():
+            session.stop()
+
     def complain(self, words: str) -> None:
         """Say what went wrong beside the buttons."""
         self._notice.say(words, warning=True)

@@ -1,7 +1,8 @@
 """A load on one of several servers, steered while it runs: the part of a panel without widgets.
 
 Its threads are those of `miniserve.loadtest.BackgroundLoad`. Everything here may be called from any
-thread and returns at once, but for `close`. Longer than most modules, because all that the threads
+thread and returns at once, but for `close` (and `start`, which waits until the load has begun:
+some milliseconds). Longer than most modules, because all that the threads
 share is in here.
 """
 
@@ -77,7 +78,8 @@ class Session:
     @property
     def running(self) -> bool:
         """Whether requests are being sent or awaited."""
-        return bool(self._live) and self._load is not None and self._load.running
+        load = self._load
+        return bool(self._live) and load is not None and load.running
 
     @property
     def busy(self) -> bool:
@@ -150,10 +152,11 @@ class Session:
 
     def poll(self) -> None:
         """Look at the clock: tidy up a run that is over, and begin the curve when it is time."""
-        if self._load is None or not self._live:
+        load = self._load
+        if load is None or not self._live:
             return
-        now = self._load.now()
-        if not self._load.running or (self._ends_at is not None and now >= self._ends_at):
+        now = load.now()
+        if not load.running or (self._ends_at is not None and now >= self._ends_at):
             self.stop()
         with self._lock:
             if self._changed_at is not None and (
@@ -164,10 +167,11 @@ class Session:
     def stop(self) -> None:
         """Send no more; what is in flight gets a moment to end. Returns at once."""
         loads, self._live = self._live, []
-        if self._load in loads and self._load is not None:
-            self._ended_at = self._load.now()
-        if self._probe in loads and self._probe is not None:
-            self._probe_ended_at = self._probe.now()
+        load, probe = self._load, self._probe
+        if load in loads and load is not None:
+            self._ended_at = load.now()
+        if probe in loads and probe is not None:
+            self._probe_ended_at = probe.now()
         with self._lock:
             if self._changed_at is not None:
                 self._since, self._changed_at = self._changed_at, None
@@ -187,9 +191,10 @@ class Session:
 
     def now(self) -> float:
         """Return the time on the clock of the records, in seconds; it stops with the load."""
-        if self._load is None:
+        load, ended_at = self._load, self._ended_at
+        if load is None:
             return 0.0
-        return self._ended_at if self._ended_at is not None else self._load.now()
+        return ended_at if ended_at is not None else load.now()
 
     @property
     def settling(self) -> int:
@@ -199,22 +204,24 @@ class Session:
     @property
     def records(self) -> list[LatencyRecord]:
         """The ended requests that belong to the setting of now, the newest `WINDOW` of them."""
-        if self._load is None or self._changed_at is not None:
+        load, since = self._load, self._since
+        if load is None or self._changed_at is not None:
             return []
-        since = self._since
-        newest = self._load.records[-2 * WINDOW :]
+        newest = load.records[-2 * WINDOW :]
         kept = [r for r in newest if r.intended >= since and r.error != UNFINISHED]
         return kept[-WINDOW:]
 
     @property
     def all_records(self) -> list[LatencyRecord]:
         """All ended requests of the run, under whatever setting."""
-        return [] if self._load is None else self._load.records
+        load = self._load
+        return [] if load is None else load.records
 
     @property
     def counts(self) -> Counts:
         """Counts since the run began, whatever was changed on the way."""
-        in_flight = self._load.in_flight if self._load is not None else 0
+        load = self._load
+        in_flight = load.in_flight if load is not None else 0
         ended = dict(self._counter)
         return Counts(offered=sum(ended.values()) + in_flight, in_flight=in_flight, **ended)
 

@@ -57,7 +57,11 @@ def measure_offline(
             try:
                 child = Child(kind, load.checkpoint, _SLOTS)
                 stack.callback(child.stop)
-                child.run(load, 2 * _SLOTS)  # warms up
+                try:
+                    child.run(load, 2 * _SLOTS)  # warms up
+                except PeerFailed:
+                    child.stop()
+                    raise
                 children[name] = child
             except (NotInstalled, PeerFailed) as error:
                 missing[name] = str(error)
@@ -65,7 +69,11 @@ def measure_offline(
         versions = {name: child.version for name, child in children.items()}
 
         def run(name: str) -> Run:
-            done = children[name].run(load)
+            try:
+                done = children[name].run(load)
+            except PeerFailed:
+                children[name].stop()  # or it would compute on, beside those who come next
+                raise
             _say(f"  {name}: {len(load.prompts) / done.seconds:.1f} corrections/s")
             return done
 
@@ -85,7 +93,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--only-http", action="store_true", help="nothing but that")
     parser.add_argument("--checkpoint", type=Path, default=TUTOR_DIR)
     parser.add_argument("--quick", action="store_true", help="small numbers")
-    parser.add_argument("--out", type=Path, help="folder of the files (default: data/latency)")
+    to = "folder of the files (default: data/latency if all is run)"
+    parser.add_argument("--out", type=Path, help=to)
     given = parser.parse_args(arguments)
     requests, rounds, seconds, traces = (48, 2, 3.0, 1) if given.quick else (256, 5, 12.0, 3)
     date, tables = now(), list[Table]()
@@ -106,7 +115,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     content = results.report(machine(given.checkpoint), date, tables, missing)
     print(*map(markdown, tables), sep="\n")
     print(*(f"left out: {name}: {reason}" for name, reason in missing.items()), sep="\n")
-    out = given.out or (None if given.quick else DATA_DIR / "latency")
+    partly = given.quick or given.no_http or given.only_http or {*given.only} != {*ENGINES}
+    out = given.out or (None if partly else DATA_DIR / "latency")
     if out is not None:
         results.save(content, out)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import selectors
+import signal
 import subprocess
 import sys
 import tempfile
@@ -53,13 +54,18 @@ class Child:
         self._folder = tempfile.TemporaryDirectory(prefix="miniserve-peers-")
         self._errors = Path(self._folder.name) / "stderr"
         with self._errors.open("wb") as stderr:
-            self._process = subprocess.Popen(
-                [python, "-m", f"{__package__}.host", f"{kind.__module__}:{kind.__qualname__}"],
-                env=environment(),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=stderr,
-            )
+            try:
+                self._process = subprocess.Popen(
+                    [python, "-m", f"{__package__}.host", f"{kind.__module__}:{kind.__qualname__}"],
+                    env=environment(),
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=stderr,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                self._folder.cleanup()
+                raise NotInstalled(f"{python} cannot be run: {error.strerror}") from error
         try:
             folder = self._folder.name
             start = {"checkpoint": str(checkpoint.resolve()), "slots": slots, "folder": folder}
@@ -84,7 +90,10 @@ class Child:
         return Run(float(reply["seconds"]), float(reply["cpu_s"]), answers)
 
     def stop(self) -> None:
-        """End the process; it stops its engine first."""
+        """End the process; it stops its engine first. Harmless if it has ended.
+
+        If it does not come to an end, it is killed, and with it whatever server it has started.
+        """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         with suppress(BrokenPipeError):
@@ -92,7 +101,7 @@ class Child:
         try:
             self._process.wait(_STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
-            self._process.kill()
+            os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait(_STOP_TIMEOUT_S)
         self._process.stdout.close()
         self._folder.cleanup()

@@ -7,6 +7,7 @@ round.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 from typing import NamedTuple
@@ -21,7 +22,7 @@ class Standing(NamedTuple):
 
     corrections_per_s: Spread
     tokens_per_s: Spread
-    cpu: float  #: processor time ÷ time, median: how many threads were really busy
+    cpu: float | None  #: processor time ÷ time, median: how many threads were busy; None: unknown
     ratio: Spread  #: this engine's corrections per second ÷ the peer's, round by round
     agree: int  #: answers with the same tokens as this engine's
     answers: int
@@ -65,7 +66,8 @@ def standing(own: Sequence[Run], theirs: Sequence[Run]) -> Standing:
     cpu = median(peer.cpu_s / peer.seconds for peer in theirs)
     first, other = own[0].answers, theirs[0].answers
     agree = sum(a == b for a, b in zip(first, other, strict=True))
-    return Standing(Spread.of(rates), Spread.of(tokens), cpu, Spread.of(ratios), agree, requests)
+    known = None if math.isnan(cpu) else cpu
+    return Standing(Spread.of(rates), Spread.of(tokens), known, Spread.of(ratios), agree, requests)
 
 
 def standings(runs: Mapping[str, Sequence[Run]], own: str) -> dict[str, Standing]:

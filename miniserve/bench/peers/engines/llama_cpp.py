@@ -136,13 +136,17 @@ def _convert(checkpoint: Path, target: Path) -> None:
     python = variable("MINISERVE_PEERS_PYTHON")
     module = "miniserve.bench.peers.conversion"
     command = [python, "-m", module, str(checkpoint), str(target)]
-    done = subprocess.run(
-        command,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=_RUN_TIMEOUT_S,
-    )
+    try:
+        done = subprocess.run(
+            command,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_RUN_TIMEOUT_S,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise NotInstalled(f"no GGUF could be made: {type(error).__name__}") from error
     if done.returncode:
-        raise NotInstalled(f"no GGUF could be made: {done.stderr.strip().splitlines()[-1]}")
+        last = (done.stderr.strip().splitlines() or ["nothing was said"])[-1]
+        raise NotInstalled(f"no GGUF could be made: {last}")
