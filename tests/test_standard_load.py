@@ -35,12 +35,15 @@ CONDITIONS = {
 }
 
 
-def result(scale: float, *, shed: int = 0, n: int = 400) -> LoadResult:
-    """A run at 100/s whose i-th request took (i mod 100 + 1) · `scale` seconds; some are shed."""
+def result(scale: float, *, shed: int = 0, n: int = 400, lag: float = 0.0) -> LoadResult:
+    """A run at 100/s whose i-th request took (i mod 100 + 1) · `scale` seconds; some are shed.
+
+    lag: seconds by which the generator was late.
+    """
     records = [
         LatencyRecord(
             intended=i / 100,
-            sent=i / 100,
+            sent=i / 100 + lag,
             first_byte=i / 100,
             done=i / 100 + (i % 100 + 1) * scale,
             status=503 if i < shed else 200,
@@ -146,6 +149,18 @@ def test_a_sweep_adds_the_largest_goodput_of_each_mode(report: Json) -> None:
     assert ratios["max_goodput_continuous_over_sync"] > 5
 
 
+def test_a_rate_at_which_the_generator_was_late_has_not_the_largest_goodput(report: Json) -> None:
+    late = result(0.0005, lag=0.03)
+    points = [
+        Point(Mode.STATIC, share, 100.0, [run]) for share, run in ((1, result(0.002)), (2, late))
+    ]
+    results.add_sweep(report, points, FOUND)
+    kept, left_out = report["sweep"]
+    assert kept["valid"] and not left_out["valid"]
+    assert report["modes"]["static"]["max_goodput_rps"] == kept["goodput_rps"]
+    assert kept["goodput_rps"] < left_out["goodput_rps"]
+
+
 # --- the files ------------------------------------------------------------------------------------
 
 
@@ -172,7 +187,7 @@ def test_the_saved_curves_are_those_of_all_traces_together(tmp_path: Path) -> No
 def test_the_table_quotes_what_the_report_says(report: Json) -> None:
     text = results.table(report)
     assert "SLO 105 ms" in text
-    assert "| mode | p50, ms | p95, ms | p99, ms | answered | within the SLO | goodput/s |" in text
+    assert "| mode | p50, ms | p95, ms | p99, ms | valid | answered | within the SLO |" in text
     assert "| continuous | 50.5 (50.5–50.5) | 95.1 (95.1–95.1) | 99.0 (99.0–99.0) |" in text
     assert "| async | " in text
     assert "| 75.0% | 7.5% | " in text

@@ -60,7 +60,10 @@ def standard_report(
 
 
 def add_sweep(report: Json, points: Sequence[Point], found: Calibration) -> None:
-    """Put the sweep into a report: medians at each rate, and the largest of each mode."""
+    """Put the sweep into a report: medians at each rate, and the largest of each mode.
+
+    For that, a rate at which the generator could not keep to its schedule does not count.
+    """
     rows: list[Json] = [
         {
             "mode": point.mode.value,
@@ -73,6 +76,8 @@ def add_sweep(report: Json, points: Sequence[Point], found: Calibration) -> None
     report["sweep"] = rows
     largest: dict[str, float] = {}
     for row in rows:
+        if not row["valid"]:
+            continue
         largest[row["mode"]] = max(largest.get(row["mode"], 0.0), row["goodput_rps"])
     for mode, goodput in largest.items():
         report["modes"].setdefault(mode, {})["max_goodput_rps"] = goodput
@@ -141,7 +146,8 @@ def table(report: Json) -> str:
         f"{conditions['traces']} traces of {conditions['requests_a_trace']} requests at "
         f"{report['rate_rps']:.0f} requests/s; static capacity "
         f"{report['static_capacity_rps']:.0f} requests/s; SLO {report['slo_s'] * 1e3:.0f} ms; "
-        "median (lowest–highest) of the traces. "
+        "median (lowest–highest) of the traces. *Valid*: the generator kept to its schedule in all "
+        "of them. "
         f"{conditions['machine']}, Python {conditions['python']}, {conditions['started_at']}."
     )
     rows = [_row(mode, row) for mode, row in report["modes"].items() if "p50_s" in row]
@@ -158,6 +164,7 @@ def _row(mode: str, row: Json) -> dict[str, Cell]:
         "p50_ms": _milliseconds(row, "p50_s"),
         "p95_ms": _milliseconds(row, "p95_s"),
         "p99_ms": _milliseconds(row, "p99_s"),
+        "valid": "yes" if row["valid"] else "no",
         "answered": f"{row['answered_share']:.1%}",
         "within the SLO": f"{row['goodput_share']:.1%}",
         "goodput_per_s": row["goodput_rps"],
