@@ -17,6 +17,9 @@ from miniserve.completion import Completion, EngineError
 
 _LONGEST_RETRY_S = 60
 
+#: Without a sign of life for so long, an engine or a worker that has work is stuck.
+STUCK_AFTER_S = 15.0
+
 
 class EngineState(StrEnum):
     """The life of an engine as `/readyz` tells it."""

@@ -22,6 +22,7 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from miniserve.client import (
+    STUCK_AFTER_S,
     EngineClient,
     EngineFailed,
     EngineState,
@@ -52,8 +53,6 @@ from miniserve.trace import StepRecord
 logger = logging.getLogger(__name__)
 
 _STOP_TIMEOUT_S = 5.0
-#: Without a sign of life for so long, an engine that has work is stuck.
-_STUCK_AFTER_S = 15.0
 #: Step records kept, the latest ones.
 _TRACE_SIZE = 10_000
 
@@ -184,7 +183,7 @@ class BatchingClient(EngineClient):
         """
         still_s = time.perf_counter() - self._moved_at
         works = self._state is EngineState.READY and self._in_flight
-        return still_s if works and still_s > _STUCK_AFTER_S else 0.0
+        return still_s if works and still_s > STUCK_AFTER_S else 0.0
 
     def _set_state(self, state: EngineState, reason: str = "") -> None:
         self._state, self._reason = state, reason

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from miniserve.client import (
+    STUCK_AFTER_S,
     EngineClient,
     EngineState,
     EngineStatus,
@@ -30,8 +31,6 @@ from miniserve.completion import Completion, EngineError, check_max_tokens
 from miniserve.tutor import Tutor
 
 _STOP_TIMEOUT_S = 5.0
-#: Without a token for so long, a worker that has work is stuck.
-_STUCK_AFTER_S = 15.0
 
 
 @dataclass(slots=True, eq=False)
@@ -128,7 +127,7 @@ class WorkerClient(EngineClient):
         """See `EngineClient.status`; a worker that has work and makes no token has failed."""
         state, reason, num = self._state, self._reason, len(self._in_flight)
         still_s = time.perf_counter() - self._moved_at
-        if state is EngineState.READY and num and still_s > _STUCK_AFTER_S:
+        if state is EngineState.READY and num and still_s > STUCK_AFTER_S:
             state, reason = EngineState.FAILED, f"The worker has not moved for {still_s:.0f} s."
         return EngineStatus(state, reason, min(1, num), max(0, num - 1))
 

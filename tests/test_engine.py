@@ -627,16 +627,16 @@ async def test_the_trace_tells_the_whole_story_and_listeners_hear_it() -> None:
 async def test_a_listener_that_raises_harms_nobody(caplog: pytest.LogCaptureFixture) -> None:
     heard: list[StepRecord] = []
 
-    half: list[StepRecord] = []
+    tried: list[StepRecord] = []
 
     def bad(record: StepRecord) -> None:
-        half.append(record)
+        tried.append(record)
         raise LookupError("no figure")
 
     async with running() as engine:
         engine.listeners += [bad, heard.append]
         assert (await ask(engine, "w3 w4")).text == expected_text("w3 w4", 50)
-        assert list(engine.trace) == heard == half
+        assert list(engine.trace) == heard == tried
         assert "no figure" in caplog.text
 
 

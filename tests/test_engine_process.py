@@ -387,7 +387,7 @@ async def test_a_frozen_process_blocks_nobody_and_can_be_stopped(
 
 
 async def test_a_process_that_is_stuck_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "_STUCK_AFTER_S", 0.5)
+    monkeypatch.setattr(engine, "STUCK_AFTER_S", 0.5)
     monkeypatch.setattr(engine_process, "_LOOK_EVERY_S", 0.01)
     async with running(max_num_seqs=1) as client:
         pid = pid_of(client)

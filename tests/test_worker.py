@@ -147,7 +147,7 @@ async def test_a_cancelled_request_counts_until_the_tutor_has_let_go_of_it() -> 
 
 
 async def test_a_worker_that_makes_no_token_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("miniserve.worker._STUCK_AFTER_S", 0.05)
+    monkeypatch.setattr("miniserve.worker.STUCK_AFTER_S", 0.05)
     tutor = HeldTutor()
     hears, tutor.hears = tutor.hears, lambda stop: False
     client = await started(tutor)

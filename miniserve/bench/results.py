@@ -76,9 +76,8 @@ def add_sweep(report: Json, points: Sequence[Point], found: Calibration) -> None
     report["sweep"] = rows
     largest: dict[str, float] = {}
     for row in rows:
-        if not row["valid"]:
-            continue
-        largest[row["mode"]] = max(largest.get(row["mode"], 0.0), row["goodput_rps"])
+        if row["valid"]:
+            largest[row["mode"]] = max(largest.get(row["mode"], 0.0), row["goodput_rps"])
     for mode, goodput in largest.items():
         report["modes"].setdefault(mode, {})["max_goodput_rps"] = goodput
     for mode in ("static", "sync"):

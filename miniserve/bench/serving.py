@@ -15,15 +15,13 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+from miniserve.bench.peers.engine import ONE_THREAD
 from miniserve.settings import Mode, Settings
 
 #: More than any load here can have in flight: its generator drops nothing.
 MAX_IN_FLIGHT = 8192
 #: More than it can have waiting: a server started with it refuses nobody.
 MAX_WAITING = 4096
-
-#: Whatever is exported: the model has one thread in everything that is measured.
-_THREADS = ("OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 _START_TIMEOUT_S = 120.0
 _STOP_TIMEOUT_S = 20.0
@@ -58,7 +56,7 @@ class ServerProcess:
         self._command = command
         # What somebody has exported for a server of theirs must not change what is measured.
         own = {name: text for name, text in os.environ.items() if not name.startswith("MINISERVE_")}
-        self._environment = {**own, **dict.fromkeys(_THREADS, "1"), **environment}
+        self._environment = {**own, **ONE_THREAD, **environment}
         self._ready = ready
 
     def __enter__(self) -> Self:

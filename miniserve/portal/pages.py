@@ -91,8 +91,7 @@ def pages_router() -> APIRouter:
         try:
             made = await in_turn(request, accounts.create, db, name, password)
         except (BadName, NameTaken) as error:
-            said = str(error)
-            return await run_in_threadpool(_admin, request, student, db, error=said)
+            return await run_in_threadpool(_admin, request, student, db, error=str(error))
         return await run_in_threadpool(_admin, request, student, db, made=made, password=password)
 
     return router

@@ -23,6 +23,7 @@ import traitlets
 from plotly.offline import get_plotlyjs
 
 from miniserve.widgets.figures import Spec
+from miniserve.widgets.panel import close_whole
 
 _EMPTY: Spec = {"x": [], "y": [], "text": []}
 
@@ -52,8 +53,7 @@ class _Plot(anywidget.AnyWidget):
 
     def close(self) -> None:
         """Let go of both widgets."""
-        for widget in (self.text.layout, self.text.style, self.text):
-            widget.close()
+        close_whole(self.text)
         super().close()
 
 

@@ -122,7 +122,7 @@ class LoadPanel(LivePanel):
 
     def stop(self) -> None:
         """Send no more requests; those in flight get a second to end."""
-        self._session.stop()
+        self.halt()
         self.wake()
 
     def set(self, **values: float | str) -> None:

@@ -51,11 +51,7 @@ class Panel:
         """Close the panel and take it off the page; ipywidgets keeps what is not closed."""
         self.close()
         for widget in [*_below(self.root), self.root]:
-            parts = [getattr(widget, "layout", None), getattr(widget, "style", None)]
-            widget.close()
-            for part in parts:  # each widget has its own
-                if isinstance(part, ipywidgets.Widget):
-                    part.close()
+            close_whole(widget)
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """The three forms, and the words that stand for the PNG where it cannot be seen."""
@@ -74,6 +70,13 @@ def _below(widget: ipywidgets.Widget) -> Iterator[ipywidgets.Widget]:
     for child in getattr(widget, "children", ()):
         yield from _below(child)
         yield child
+
+
+def close_whole(widget: ipywidgets.Widget) -> None:
+    """Close a widget with its layout and its style, which are widgets of its own."""
+    for part in (getattr(widget, "layout", None), getattr(widget, "style", None), widget):
+        if isinstance(part, ipywidgets.Widget):
+            part.close()
 
 
 def png(figure: Figure) -> bytes:

@@ -102,8 +102,7 @@ class Race(LivePanel):
 
     def stop(self) -> None:
         """Send no more requests; those in flight get a second to end."""
-        for session in self._sessions.values():
-            session.stop()
+        self.halt()
         self.wake()
 
     def set(self, **values: float) -> None:

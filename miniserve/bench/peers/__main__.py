@@ -57,11 +57,7 @@ def measure_offline(
             try:
                 child = Child(kind, load.checkpoint, _SLOTS)
                 stack.callback(child.stop)
-                try:
-                    child.run(load, 2 * _SLOTS)  # warms up
-                except PeerFailed:
-                    child.stop()
-                    raise
+                _run(child, load, 2 * _SLOTS)  # warms up
                 children[name] = child
             except (NotInstalled, PeerFailed) as error:
                 missing[name] = str(error)
@@ -69,11 +65,7 @@ def measure_offline(
         versions = {name: child.version for name, child in children.items()}
 
         def run(name: str) -> Run:
-            try:
-                done = children[name].run(load)
-            except PeerFailed:
-                children[name].stop()  # or it would compute on, beside those who come next
-                raise
+            done = _run(children[name], load)
             _say(f"  {name}: {len(load.prompts) / done.seconds:.1f} corrections/s")
             return done
 
@@ -83,6 +75,15 @@ def measure_offline(
     found = standings(runs, Own.name)
     table = results.offline_table(found, kinds, versions, slots=_SLOTS, rounds=rounds)
     return table, missing | failed
+
+
+def _run(child: Child, load: Workload, requests: int | None = None) -> Run:
+    """`Child.run`; who fails is stopped, or it would compute on beside those who come next."""
+    try:
+        return child.run(load, requests)
+    except PeerFailed:
+        child.stop()
+        raise
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
