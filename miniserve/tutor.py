@@ -42,6 +42,9 @@ EXAMPLE_SENTENCE = "He goed to school."
 _SPACES = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 #: Soft hyphen, zero-width space, word joiner, byte order mark.
 _UNSEEN = re.compile("[\u00ad\u200b\u2060\ufeff]")
+# What joins letters (Persian, Hindi) or emoji (a family of three); at an end it joins nothing.
+_JOINERS = "\u200c\u200d"
+_LOOSE_JOINERS = re.compile(f"(?<!\\S)[{_JOINERS}]+|[{_JOINERS}]+(?!\\S)")
 
 # Characters. An answer is laid beside its sentence in cubic time at worst, and what an explanation
 # quotes is found in quadratic time.
@@ -84,7 +87,7 @@ def trimmed(text: str) -> str:
     What a word processor or a web page leaves in copied text is no fault of the writer's: other
     kinds of spaces become ordinary ones, and marks that nobody sees are taken out.
     """
-    return _SPACES.sub(" ", _UNSEEN.sub("", text)).strip()
+    return _LOOSE_JOINERS.sub("", _SPACES.sub(" ", _UNSEEN.sub("", text))).strip()
 
 
 def check_sentence(text: str) -> str:
@@ -92,7 +95,8 @@ def check_sentence(text: str) -> str:
 
     Raises:
         SentenceError: it is not 1 to 200 characters of printable text in one line. What is
-            printable is `str.isprintable`'s definition: no control or format characters.
+            printable is `str.isprintable`'s definition (no control or format characters), and
+            what joins two letters or two emoji.
     """
     sentence = trimmed(text)
     if not sentence:
@@ -101,7 +105,7 @@ def check_sentence(text: str) -> str:
         raise SentenceError("too_long")
     if len(sentence.splitlines()) > 1:
         raise SentenceError("line_break")
-    if not sentence.isprintable():
+    if not _is_printable(sentence):
         raise SentenceError("not_printable")
     return sentence
 
@@ -142,7 +146,7 @@ def parse_answer(text: str, sentence: str) -> Correction:
         explanation = NO_CHANGE
     elif explanation == NO_CHANGE or not is_about(explanation, sentence, corrected):
         explanation = in_short(sentence, corrected)
-    if not (corrected.isprintable() and explanation.isprintable()):
+    if not (_is_printable(corrected) and _is_printable(explanation)):
         raise AnswerError("The model's answer holds a character that is not printable.")
     half = "\N{REPLACEMENT CHARACTER}"  # what the tokenizer makes of half a character's bytes
     if half in explanation or corrected.count(half) > sentence.count(half):
@@ -166,6 +170,10 @@ def read_completion(completion: Completion, sentence: str) -> Correction:
 
 def _never() -> bool:
     return False
+
+
+def _is_printable(text: str) -> bool:
+    return text.translate(dict.fromkeys(map(ord, _JOINERS))).isprintable()
 
 
 class Tutor:

@@ -204,6 +204,7 @@ def test_a_contraction_in_capitals_is_corrected_in_capitals() -> None:
         ("MY FRIEND 李雷 GO HOME", "my friend anna go home"),
         ("Tokyo東京 is big.", "Tokyo東京 is big."),
         ("私は学校に行く。", "Anna。"),
+        ("He read کتاب\u200cخانه 👩\u200d👧.", "He read Anna 👩\u200d👧."),
         ("Ask bob_x@mail.example.net, or (www.example.org/a?b=1).", "Ask Anna, or Peter)."),
         ("See https://example.org/, he say.", "See Anna, he say."),
         ("He tweet to @anna\\1!", "He tweet to Anna!"),
