@@ -14,15 +14,16 @@ from .wordlists import LISTS, words
 
 SLIPS = frozenset(words("no_variants"))
 CACHE = Path(__file__).parents[1] / "cache"
+FRAMED = re.compile(r"(?:\[|<[^|>]*=>[^|>]*\|[a-z]+\|)([a-z]+)(?=[|>])")  # [go|past], <goed=>went|irr|go>
 
 
 def everyday_verbs() -> list[str]:
-    """The verbs of the list, then those that only the frames have."""
+    """The verbs of the list, then those that only the frames have, or the slips in them."""
     lines = (LISTS / "everyday.txt").read_text(encoding="utf-8").splitlines()
     listed = dict.fromkeys(line.split()[0] for line in lines if line and not line.startswith("#"))
     framed: set[str] = set()
     for path in (LISTS.parent / "frames").glob("*.txt"):
-        framed |= set(re.findall(r"\[([a-z]+)\|", path.read_text(encoding="utf-8")))
+        framed |= set(FRAMED.findall(path.read_text(encoding="utf-8")))
     return [*listed, *sorted(framed - set(listed))]
 
 
