@@ -207,10 +207,11 @@ class BackgroundServer:
         Raises:
             RuntimeError: the server died of an exception, or did not end.
         """
-        thread, self._thread, self._url = self._thread, None, None
+        thread = self._thread
         if thread is None:
             return
         thread.stop()
+        self._thread = self._url = None
         if thread.error is not None:
             raise RuntimeError("The server died.") from thread.error
 

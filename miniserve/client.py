@@ -9,9 +9,9 @@ into an HTTP answer.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
 
 from miniserve.completion import Completion, EngineError
 
@@ -83,15 +83,18 @@ def as_exception(error: BaseException) -> Exception:
     return error if isinstance(error, Exception) else SystemError(repr(error))
 
 
-class EngineClient(Protocol):
+class EngineClient(ABC):
     """Anything that can answer a prompt."""
 
+    @abstractmethod
     async def start(self) -> None:
         """Load what is needed; return when `generate` may be called, raise what went wrong."""
 
+    @abstractmethod
     async def stop(self) -> None:
         """Release everything; what is in flight fails with `EngineUnavailable`. Idempotent."""
 
+    @abstractmethod
     async def generate(self, prompt: str, *, max_tokens: int, request_id: str) -> Completion:
         """Generate greedily until the end token or `max_tokens`; what ends otherwise is an error.
 
@@ -104,6 +107,7 @@ class EngineClient(Protocol):
                 timeout cannot strike (`miniserve.inline`).
         """
 
+    @abstractmethod
     def status(self) -> EngineStatus:
         """Tell how the engine is, at once and without waiting for it."""
 

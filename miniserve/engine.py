@@ -48,6 +48,7 @@ from miniserve.engine_core import (
     check_number,
     run_loop,
 )
+from miniserve.threads import caller, settle
 from miniserve.trace import StepRecord
 
 logger = logging.getLogger(__name__)
@@ -254,7 +255,8 @@ class Engine(BatchingClient):
             self._inbox.put(Stop())
             raise
         except Exception as error:
-            self._end(EngineState.FAILED, f"The engine could not be loaded: {error}")
+            if self._state is EngineState.STARTING:  # else stopped meanwhile
+                self._end(EngineState.FAILED, f"The engine could not be loaded: {error}")
             raise
         if self._state is not EngineState.STARTING:  # stopped or dead by now
             raise self._unavailable()
@@ -282,16 +284,10 @@ class Engine(BatchingClient):
         self, inbox: Inbox, loop: asyncio.AbstractEventLoop, loaded: asyncio.Future[EngineCore]
     ) -> None:
         """The engine's thread."""
-
-        def on_loop(callback: Callable[..., object], *args: object) -> None:
-            try:
-                loop.call_soon_threadsafe(callback, *args)
-            except RuntimeError:  # the loop is closed: nobody is left to be told
-                inbox.put(Stop())
-
+        on_loop = caller(loop, lambda: inbox.put(Stop()))
         try:
             core = self._open_core()
-            on_loop(_resolve, loaded, core)
+            on_loop(settle, loaded, core)
             run_loop(core, inbox, lambda delivery: on_loop(self._deliver, delivery))
         except BaseException as error:
             on_loop(self._die, loaded, error)
@@ -303,8 +299,3 @@ class Engine(BatchingClient):
         elif self._state is not EngineState.STOPPED:
             logger.error("The engine has died", exc_info=error)
             self._end(EngineState.FAILED, f"The engine has died: {type(error).__name__}: {error}")
-
-
-def _resolve(loaded: asyncio.Future[EngineCore], core: EngineCore) -> None:
-    if not loaded.done():
-        loaded.set_result(core)

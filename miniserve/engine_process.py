@@ -38,6 +38,7 @@ from miniserve.engine_core import (
     Stop,
     run_loop,
 )
+from miniserve.logs import set_up_logging
 
 logger = logging.getLogger(__name__)
 
@@ -210,7 +211,11 @@ class _Child(asyncio.Protocol):
         try:
             with theirs, _inherited_by_child():
                 context = multiprocessing.get_context("spawn")
-                process = context.Process(target=_main, args=(theirs, open_core), daemon=True)
+                root = logging.getLogger()
+                log_level = root.level if root.handlers else None  # a new process has no handlers
+                process = context.Process(
+                    target=_main, args=(theirs, open_core, log_level), daemon=True
+                )
                 process.start()
             self._process = process
             # Without this, an interpreter that ends without `close` would wait for the process.
@@ -322,8 +327,12 @@ def _inherited_by_child() -> Iterator[None]:
 # --- in the process -------------------------------------------------------------------------------
 
 
-def _main(stream: socket.socket, open_core: Callable[[], EngineCore]) -> None:
+def _main(
+    stream: socket.socket, open_core: Callable[[], EngineCore], log_level: int | None
+) -> None:
     """The process, from start to end."""
+    if log_level is not None:
+        set_up_logging(log_level)
     inbox = Inbox()
     threading.Thread(target=_read_commands, args=(stream, inbox), daemon=True).start()
 

@@ -58,7 +58,8 @@ class BlockingClient(EngineClient):
         try:
             tutor = await asyncio.wrap_future(loading)
         except Exception as error:
-            self._status = EngineStatus(EngineState.FAILED, f"The model did not load: {error}")
+            if self._status.state is EngineState.STARTING:  # else stopped meanwhile
+                self._status = EngineStatus(EngineState.FAILED, f"The model did not load: {error}")
             raise
         if self._status.state is not EngineState.STARTING:  # stopped meanwhile
             raise EngineUnavailable(self._status.reason)

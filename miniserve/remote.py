@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import re
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -66,6 +67,8 @@ _WITHOUT_PROXY: Mapping[str, None] = {
     f"all://{host}": None for host in ("127.0.0.1", "localhost", "[::1]")
 }
 _MOST_TOKENS = 2**31
+# How engines say it; TGI's words are "`inputs` tokens + `max_new_tokens` must be <= …".
+_TOO_LONG = re.compile(r"context[ _](?:length|size|window)|into the context|must be <=", re.I)
 _MOST_NAMED = 5  # models, in a reason: a gateway may have hundreds
 _FINISH_REASONS: dict[str, FinishReason] = {"stop": "stop", "length": "length"}
 
@@ -218,9 +221,7 @@ class RemoteClient(EngineClient):
         self._breaker.succeeded()
         if status >= 400:
             words = response.content.decode(errors="replace")  # whatever charset it claims
-            # TGI says 422 and "`inputs` tokens + `max_new_tokens` must be <= …".
-            told = "context" in words or "must be <=" in words
-            if told and status in (400, 413, 422):
+            if status in (400, 413, 422) and _TOO_LONG.search(words):
                 raise PromptTooLong("The engine says that the prompt is too long for it.")
             # A key, a path or a setting is wrong, until somebody mends it.
             if words != self._refusal:  # one line, however often it says the same

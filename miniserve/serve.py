@@ -31,6 +31,7 @@ from miniserve.engine_process import EngineProcess
 from miniserve.inline import BlockingClient
 from miniserve.lifecycle import Lifecycle, OpenClient
 from miniserve.load import MakeScheduler, load_core
+from miniserve.logs import set_up_logging
 from miniserve.metrics import Metrics
 from miniserve.middleware import PROBLEMS, middleware_stack
 from miniserve.middleware.access_log import access_logger
@@ -134,7 +135,9 @@ class DrainingServer(uvicorn.Server):
         """Ten times a second: is the drain over?"""
         if self._drain_start is not None:
             elapsed = time.monotonic() - self._drain_start
-            idle = self._lifecycle.num_in_flight == 0 and elapsed >= _LINGER_S
+            # The tasks are uvicorn's: a request that waits for a sign-in does not hold the engine.
+            busy = self._lifecycle.num_in_flight or self.server_state.tasks
+            idle = not busy and elapsed >= _LINGER_S
             self.should_exit = self.should_exit or idle or elapsed >= self._drain_timeout_s
         return await super().on_tick(counter)
 
@@ -162,13 +165,10 @@ def run(app: FastAPI, settings: Settings, listener: socket.socket) -> int:
 
     Standard output gets one JSON line a request; everything else goes to standard error.
     """
-    logging.basicConfig(
-        level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s"
-    )
+    set_up_logging(settings.log_level.upper())
     # They would write each request to a remote engine, and the password in its address.
     for library in ("httpx", "httpcore"):
         logging.getLogger(library).setLevel(logging.WARNING)
-    logging.raiseExceptions = False  # a full disk under the log is no reason to write about it
     raise_file_limit()
     rest_garbage_collector()
     access_logger.setLevel(logging.INFO)  # a line a request, however quiet the rest is to be

@@ -14,7 +14,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from miniserve.client import (
     STUCK_AFTER_S,
@@ -24,10 +23,10 @@ from miniserve.client import (
     EngineUnavailable,
     QueueFull,
     StepFailed,
-    as_exception,
     as_retry_after,
 )
 from miniserve.completion import Completion, EngineError, check_max_tokens
+from miniserve.threads import caller, settle
 from miniserve.tutor import Tutor
 
 _STOP_TIMEOUT_S = 5.0
@@ -82,7 +81,8 @@ class WorkerClient(EngineClient):
             self._jobs.put(None)
             raise
         except Exception as error:
-            self._state, self._reason = EngineState.FAILED, f"The model did not load: {error}"
+            if self._state is EngineState.STARTING:  # else stopped meanwhile
+                self._state, self._reason = EngineState.FAILED, f"The model did not load: {error}"
             raise
         if self._state is not EngineState.STARTING:  # stopped meanwhile
             raise EngineUnavailable(self._reason)
@@ -93,13 +93,12 @@ class WorkerClient(EngineClient):
         self._state, self._reason = EngineState.STOPPED, "The worker has been stopped."
         for job in self._in_flight:
             job.given_up = True
-            _resolve(job.future, EngineUnavailable(self._reason))
+            settle(job.future, EngineUnavailable(self._reason))
         self._in_flight.clear()
         if self._thread is None:
             return
         self._jobs.put(None)
         await asyncio.to_thread(self._thread.join, _STOP_TIMEOUT_S)
-        self._thread = None
 
     async def generate(self, prompt: str, *, max_tokens: int, request_id: str) -> Completion:
         """See `EngineClient.generate`; if cancelled while it runs, it counts until it has ended."""
@@ -143,19 +142,13 @@ class WorkerClient(EngineClient):
         loaded: asyncio.Future[None],
     ) -> None:
         """The worker's life: load, then one job after another until the end."""
-
-        def on_loop(callback: Callable[..., object], *args: object) -> None:
-            try:
-                loop.call_soon_threadsafe(callback, *args)
-            except RuntimeError:  # the loop is closed: nobody is left to be told
-                jobs.put(None)
-
+        on_loop = caller(loop, lambda: jobs.put(None))
         try:
             tutor = self._open_tutor()
         except BaseException as error:
-            on_loop(_resolve, loaded, error)
+            on_loop(settle, loaded, error)
             return
-        on_loop(_resolve, loaded, None)
+        on_loop(settle, loaded, None)
         while (job := jobs.get()) is not None:
             on_loop(self._done, job, self._work(tutor, job))
 
@@ -182,14 +175,4 @@ class WorkerClient(EngineClient):
         """The worker has passed a job. Runs on the event loop."""
         self._in_flight.discard(job)
         if result is not None:
-            _resolve(job.future, result)
-
-
-def _resolve(future: asyncio.Future[Any], result: object) -> None:
-    """Give a future its result or its error, unless it has one or nobody waits any more."""
-    if future.done():
-        return
-    if isinstance(result, BaseException):
-        future.set_exception(as_exception(result))
-    else:
-        future.set_result(result)
+            settle(job.future, result)

@@ -239,7 +239,8 @@ async def test_a_scheduler_that_raises_ends_the_process_and_is_named(
         await until_ready(engine)
         await works(engine)
     assert "no policy for this one It is started again" in caplog.text.replace("\n", " ")
-    assert "Traceback" in capfd.readouterr().err  # the process says where
+    told = capfd.readouterr().err  # the process says where, in the server's form
+    assert "ERROR miniserve.engine_process: The engine ends\nTraceback" in told
 
 
 async def test_pauses_double_up_to_a_bound_while_the_engine_keeps_dying(

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import threading
 from typing import Any
 
 import pytest
@@ -63,6 +64,23 @@ async def test_a_load_that_fails_says_why() -> None:
     assert client.status().state is EngineState.FAILED
     assert "missing" in client.status().reason
     await client.stop()
+
+
+async def test_a_load_that_fails_after_a_stop_has_been_stopped() -> None:
+    loading = threading.Event()
+
+    def fail() -> Any:
+        loading.wait(10)
+        raise OSError("too late")
+
+    client = BlockingClient(fail)
+    starting = asyncio.create_task(client.start())
+    await asyncio.sleep(0)
+    await client.stop()
+    loading.set()
+    with pytest.raises(OSError, match="too late"):
+        await asyncio.wait_for(starting, 10)
+    assert client.status().state is EngineState.STOPPED
 
 
 async def test_nothing_else_runs_while_it_generates() -> None:

@@ -639,8 +639,10 @@ def test_bench_knows_every_kind_of_arrivals(
     saved, sentences = tmp_path / "trace.jsonl", tmp_path / "sentences.txt"
     standard_trace(1, 30, sentences=["from the trace"]).save(saved)
     sentences.write_text("from the file\n\n")
-    arguments = f"--url {puppet.url} --rate 300 --requests 20 --arrivals {arrivals}"
-    extra = ["--trace", str(saved), "--sentences", str(sentences), "--json", str(tmp_path / "o")]
+    arguments = f"--url {puppet.url} --requests 20 --arrivals {arrivals}"
+    extra = ["--json", str(tmp_path / "o")]
+    extra += ["--rate", "300"] if arrivals != "closed" else []
+    extra += ["--trace", str(saved)] if arrivals == "replay" else ["--sentences", str(sentences)]
     result = CliRunner().invoke(command, [*arguments.split(), *extra])
     assert result.exit_code == 0, result.output
     assert puppet.arrived == 20
@@ -648,6 +650,27 @@ def test_bench_knows_every_kind_of_arrivals(
     conditions = json.loads((tmp_path / "o").read_text())["conditions"]
     assert conditions["arrivals"] == arrivals
     assert conditions["loop"] == ("closed" if arrivals == "closed" else "open")
+    assert ("rate" in conditions) == (arrivals != "closed")
+    assert ("seed" in conditions) == (arrivals in {"poisson", "gamma"})
+
+
+@pytest.mark.parametrize(
+    ("arrivals", "option"),
+    [
+        ("closed", "--rate=5"),
+        ("closed", "--max-in-flight=5"),
+        ("replay", "--seed=5"),
+        ("constant", "--burstiness=5"),
+        ("poisson", "--concurrency=5"),
+    ],
+)
+def test_bench_refuses_an_option_that_it_would_not_heed(
+    command: typer.Typer, arrivals: str, option: str
+) -> None:
+    result = CliRunner().invoke(command, ["--arrivals", arrivals, option])
+    assert result.exit_code == 2
+    name = option.partition("=")[0]
+    assert f"{name} has no meaning with --arrivals {arrivals}" in result.stderr
 
 
 def test_bench_says_loudly_that_a_run_is_not_valid(

@@ -162,6 +162,8 @@ async def test_one_too_many_is_refused_without_asking(
         (httpx.Response(503), QueueFull),
         (httpx.Response(500), EngineUnavailable),
         (httpx.Response(400, text="maximum context length is 256 tokens"), PromptTooLong),
+        (httpx.Response(400, text="exceeds the available context size"), PromptTooLong),
+        (httpx.Response(400, text="not allowed in this context"), EngineUnavailable),
         (
             httpx.Response(422, text="`inputs` tokens + `max_new_tokens` must be <= 9"),
             PromptTooLong,

@@ -1,5 +1,6 @@
 """The roof: which engine a mode means, and how a server drains. Real processes: tests/service."""
 
+import asyncio
 import pickle
 import signal
 import socket
@@ -125,7 +126,12 @@ async def test_a_drain_ends_when_nothing_is_in_flight_or_at_its_deadline() -> No
     lifecycle.num_in_flight = 0
     assert patient._drain_start is not None
     patient._drain_start -= 1
-    assert await patient.on_tick(2)
+    signing_in = asyncio.create_task(asyncio.sleep(0))
+    patient.server_state.tasks.add(signing_in)  # a request that does not hold the engine
+    assert not await patient.on_tick(2)
+    patient.server_state.tasks.clear()
+    await signing_in
+    assert await patient.on_tick(3)
     assert patient.exit_code == 0
 
     hasty = draining_server(lifecycle, drain_timeout_s=0)

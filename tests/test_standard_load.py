@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from miniserve.bench import drawing, results, runner, standard
 from miniserve.bench.serving import ServeProcess
-from miniserve.bench.standard import Calibration, Plan, Point
+from miniserve.bench.standard import Baseline, Point, StandardSize
 from miniserve.bench.tables import Json
 from miniserve.latency import LatencyRecord, load
 from miniserve.loadtest import LoadResult, Trace, standard_trace
@@ -22,7 +22,7 @@ from miniserve.palette import MODE_COLOURS
 from miniserve.paths import STANDARD_LOAD
 from miniserve.settings import Mode
 
-FOUND = Calibration(static_capacity_rps=100.0, unloaded_p95_s=0.0525)
+FOUND = Baseline(static_capacity_rps=100.0, unloaded_p95_s=0.0525)
 CONDITIONS = {
     "started_at": "2026-01-01T00:00:00+00:00",
     "machine": "Linux x86_64, 2 CPUs",
@@ -66,7 +66,7 @@ def runs() -> dict[Mode, list[LoadResult]]:
 
 @pytest.fixture
 def report(tmp_path: Path) -> Json:
-    made = results.standard_report(runs(), FOUND, Plan())
+    made = results.standard_report(runs(), FOUND, StandardSize())
     results.save_samples(runs(), tmp_path)
     results.save_report(made, tmp_path)
     return made
@@ -161,6 +161,19 @@ def test_a_rate_at_which_the_generator_was_late_has_not_the_largest_goodput(repo
     assert kept["goodput_rps"] < left_out["goodput_rps"]
 
 
+def test_a_sweep_keeps_no_figure_of_the_one_before(report: Json) -> None:
+    def swept(lag: float) -> list[Point]:
+        runs = {Mode.SYNC: result(0.01, lag=lag), Mode.CONTINUOUS: result(0.002)}
+        return [Point(mode, 1.0, 100.0, [run]) for mode, run in runs.items()]
+
+    results.add_sweep(report, swept(0.0), FOUND)
+    assert "max_goodput_continuous_over_sync" in report["ratios"]
+    results.add_sweep(report, swept(0.03), FOUND)
+    assert "max_goodput_rps" not in report["modes"]["sync"]
+    assert "max_goodput_continuous_over_sync" not in report["ratios"]
+    assert report["modes"]["continuous"]["max_goodput_rps"] > 0
+
+
 # --- the files ------------------------------------------------------------------------------------
 
 
@@ -171,7 +184,7 @@ def test_every_sample_is_kept_and_the_report_can_be_read_again(
     records, _ = load(tmp_path / "raw" / "static-2.csv")
     assert records == runs()[Mode.STATIC][2].records
     assert len(list((tmp_path / "raw").glob("*.csv"))) == 12
-    assert results.calibration_of(report) == FOUND
+    assert results.baseline_of(report) == FOUND
 
 
 def test_the_saved_curves_are_those_of_all_traces_together(tmp_path: Path) -> None:
@@ -256,7 +269,7 @@ TRACES = [standard_trace(seed, 40, sentences=["She goed."]) for seed in range(3)
 
 def test_each_trace_goes_to_each_mode_in_a_rotating_order(monkeypatch: pytest.MonkeyPatch) -> None:
     fakes = FakeServers(monkeypatch)
-    got = standard.replay(fakes.servers, Plan(), TRACES, FOUND, lambda text: None)
+    got = standard.replay(fakes.servers, StandardSize(), TRACES, FOUND, lambda text: None)
     order = [mode for mode, _, _ in fakes.asked]
     modes = list(Mode)
     assert order == modes + modes[1:] + modes[:1] + modes[2:] + modes[:2]
@@ -266,15 +279,15 @@ def test_each_trace_goes_to_each_mode_in_a_rotating_order(monkeypatch: pytest.Mo
 
 def test_sigterm_means_what_it_meant_when_the_servers_are_gone() -> None:
     before = signal.getsignal(signal.SIGTERM)
-    with standard.serving(Plan(), modes=()):
+    with standard.serving(StandardSize(), modes=()):
         assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler
     assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_a_sweep_leaves_a_mode_alone_that_is_beyond_hope(monkeypatch: pytest.MonkeyPatch) -> None:
     fakes = FakeServers(monkeypatch)
-    plan = Plan(sweep=(0.5, 1.0), sweep_requests=(10, 40), sweep_s=0.3, sweep_traces=2)
-    points = standard.sweep(fakes.servers, plan, TRACES, FOUND, lambda text: None)
+    size = StandardSize(sweep=(0.5, 1.0), sweep_requests=(10, 40), sweep_s=0.3, sweep_traces=2)
+    points = standard.sweep(fakes.servers, size, TRACES, FOUND, lambda text: None)
     assert [(point.mode, point.share) for point in points] == [
         *((mode, 0.5) for mode in Mode),
         (Mode.STATIC, 1.0),
@@ -292,8 +305,8 @@ def test_calibration_takes_static_throughput_and_twice_the_lone_p95(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     fakes = FakeServers(monkeypatch)
-    found = standard.calibrate(fakes.servers, Plan(), ["a"], lambda text: None)
-    flood = result(0.001, n=Plan().capacity_requests).summary()
+    found = standard.measure_baseline(fakes.servers, StandardSize(), ["a"], lambda text: None)
+    flood = result(0.001, n=StandardSize().capacity_requests).summary()
     assert found.static_capacity_rps == flood.throughput_rps
     assert found.slo_s == 2 * result(0.001, n=250).summary().p95.value
 
@@ -321,7 +334,7 @@ def test_a_sweep_alone_needs_a_report(tmp_path: Path) -> None:
 def test_a_sweep_alone_needs_a_report_of_this_machine(tmp_path: Path) -> None:
     (tmp_path / "standard.json").write_text('{"machine": {"processor": "another"}}')
     with pytest.raises(ValueError, match="another machine"):
-        runner.run_standard(Plan(), out=tmp_path, with_replay=False, with_sweep=True)
+        runner.run_standard(StandardSize(), out=tmp_path, with_replay=False, with_sweep=True)
 
 
 def test_a_mode_that_answered_nobody_has_an_empty_curve(tmp_path: Path) -> None:
@@ -337,4 +350,4 @@ def test_a_trace_that_is_too_short_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "short.jsonl"
     standard_trace(0, 5, sentences=["She goed."]).save(path)
     with pytest.raises(ValueError, match="fewer than 5 × 2"):
-        runner.run_standard(Plan(requests=2), out=tmp_path, trace=path)
+        runner.run_standard(StandardSize(requests=2), out=tmp_path, trace=path)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from miniserve import worker
 from miniserve.client import (
     EngineState,
     EngineUnavailable,
@@ -248,6 +249,43 @@ async def test_stopping_while_it_loads_ends_the_thread() -> None:
     await asyncio.wait_for(stopping, 10)
     assert client.status().state is EngineState.STOPPED
     assert not [thread for thread in threading.enumerate() if thread.name == "worker"]
+
+
+async def test_a_load_that_fails_after_a_stop_has_been_stopped() -> None:
+    loading = threading.Event()
+
+    def fail() -> Any:
+        loading.wait(10)
+        raise OSError("too late")
+
+    client = WorkerClient(fail)
+    starting = asyncio.create_task(client.start())
+    await asyncio.sleep(0)
+    stopping = asyncio.create_task(client.stop())
+    await asyncio.sleep(0)
+    loading.set()
+    with pytest.raises(OSError, match="too late"):
+        await asyncio.wait_for(starting, 10)
+    await asyncio.wait_for(stopping, 10)
+    assert client.status().state is EngineState.STOPPED
+
+
+async def test_a_worker_that_does_not_end_has_no_second_one_beside_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(worker, "_STOP_TIMEOUT_S", 0.05)
+    tutor = HeldTutor()
+    tutor.hears = lambda stop: False
+    client = await started(tutor)
+    running = ask(client, "a")
+    await until(lambda: tutor.prompts == ["a"])
+    await client.stop()
+    with pytest.raises(EngineUnavailable):
+        await running
+    with pytest.raises(RuntimeError, match="runs already"):
+        await client.start()
+    tutor.gate.set()
+    await until(lambda: not any(thread.name == "worker" for thread in threading.enumerate()))
 
 
 async def test_stopped_while_it_loads_it_is_not_ready_afterwards() -> None:

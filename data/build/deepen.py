@@ -25,8 +25,9 @@ from data.build.training.torch_llama import Shape, Weights
 
 def deepened(shape: Shape, weights: Weights, after: Collection[int]) -> tuple[Shape, Weights]:
     """The shape and the weights with a copy, silent as yet, behind each layer of ``after``."""
-    layers = range(shape.num_hidden_layers)
-    order = [(layer, silent) for layer in layers for silent in (False, True)[: 1 + (layer in after)]]
+    order: list[tuple[int, bool]] = []  # of which layer, and whether it is the copy
+    for layer in range(shape.num_hidden_layers):
+        order += [(layer, False), (layer, True)] if layer in after else [(layer, False)]
     deeper = {name: weight for name, weight in weights.items() if not name.startswith("layers.")}
     for place, (layer, silent) in enumerate(order):
         begin = f"layers.{layer}."

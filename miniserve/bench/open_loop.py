@@ -21,7 +21,7 @@ import numpy as np
 
 from miniserve.bench.direct import run_direct
 from miniserve.bench.open_loop_tables import Added, Run, tables
-from miniserve.bench.serving import MAX_IN_FLIGHT, MAX_WAITING, ServeProcess, settings_of
+from miniserve.bench.serving import DROPS_NOTHING, MAX_WAITING, ServeProcess, settings_of
 from miniserve.bench.size import Size
 from miniserve.bench.tables import Spread, Table
 from miniserve.engine import BatchingClient
@@ -71,7 +71,7 @@ async def measure(size: Size) -> list[Table]:
 
 async def _over_http(server: ServeProcess, trace: Trace, run_id: str) -> LoadResult:
     return await run_open_loop(
-        server.url, trace, timeout_s=_TIMEOUT_S, max_in_flight=MAX_IN_FLIGHT, run_id=run_id
+        server.url, trace, timeout_s=_TIMEOUT_S, max_in_flight=DROPS_NOTHING, run_id=run_id
     )
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from miniserve.bench.recorded import RecordedServe
-from miniserve.bench.serving import MAX_IN_FLIGHT, MAX_WAITING
+from miniserve.bench.serving import DROPS_NOTHING, MAX_WAITING
 from miniserve.bench.size import Size
 from miniserve.bench.tables import Cell, Table
 from miniserve.latency import latencies
@@ -81,7 +81,7 @@ def record(policy: Policy, size: Size) -> tuple[float, list[Trial]]:
                 server.url,
                 next(parts).at_rate(share * capacity),
                 timeout_s=_TIMEOUT_S,
-                max_in_flight=MAX_IN_FLIGHT,
+                max_in_flight=DROPS_NOTHING,
             )
             return Run(asyncio.run(run), server.take())
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from miniserve.bench.standard import Calibration, Plan, Point
+from miniserve.bench.standard import Baseline, Point, StandardSize
 from miniserve.bench.tables import Cell, Json, Spread, Table, markdown
 from miniserve.latency import Summary, latencies
 from miniserve.loadtest import LoadResult
@@ -26,7 +26,7 @@ _CDF_POINTS = 501
 
 
 def standard_report(
-    results: Mapping[Mode, Sequence[LoadResult]], found: Calibration, plan: Plan
+    results: Mapping[Mode, Sequence[LoadResult]], found: Baseline, size: StandardSize
 ) -> Json:
     """The replays in numbers: for each mode medians over the traces, with their range."""
     modes: Json = {}
@@ -41,11 +41,11 @@ def standard_report(
             **{key: first[key] for key in ("started_at", "machine", "python", "timeout_s")},
             "traces": len(p95[Mode.STATIC]),
             "requests_a_trace": first["requests"],
-            "max_num_seqs": plan.max_num_seqs,
-            "max_wait_s": plan.max_wait_s,
+            "max_num_seqs": size.max_num_seqs,
+            "max_wait_s": size.max_wait_s,
         },
         "static_capacity_rps": found.static_capacity_rps,
-        "rate_rps": plan.load * found.static_capacity_rps,
+        "rate_rps": size.load * found.static_capacity_rps,
         "unloaded_p95_s": found.unloaded_p95_s,
         "slo_s": found.slo_s,
         "modes": modes,
@@ -59,7 +59,7 @@ def standard_report(
     return report
 
 
-def add_sweep(report: Json, points: Sequence[Point], found: Calibration) -> None:
+def add_sweep(report: Json, points: Sequence[Point], found: Baseline) -> None:
     """Put the sweep into a report: medians at each rate, and the largest of each mode.
 
     For that, a rate at which the generator could not keep to its schedule does not count.
@@ -74,6 +74,10 @@ def add_sweep(report: Json, points: Sequence[Point], found: Calibration) -> None
         for point in points
     ]
     report["sweep"] = rows
+    for known in report["modes"].values():  # of an earlier sweep
+        known.pop("max_goodput_rps", None)
+    for mode in ("static", "sync"):
+        report["ratios"].pop(f"max_goodput_continuous_over_{mode}", None)
     largest: dict[str, float] = {}
     for row in rows:
         if row["valid"]:
@@ -86,9 +90,9 @@ def add_sweep(report: Json, points: Sequence[Point], found: Calibration) -> None
             report["ratios"][f"max_goodput_continuous_over_{mode}"] = ratio
 
 
-def calibration_of(report: Json) -> Calibration:
+def baseline_of(report: Json) -> Baseline:
     """What an earlier run has measured first."""
-    return Calibration(report["static_capacity_rps"], report["unloaded_p95_s"])
+    return Baseline(report["static_capacity_rps"], report["unloaded_p95_s"])
 
 
 def save_report(report: Json, folder: Path) -> None:

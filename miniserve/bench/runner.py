@@ -8,14 +8,14 @@ from pathlib import Path
 from miniserve.bench import results as saved
 from miniserve.bench.drawing import draw
 from miniserve.bench.machine import machine
-from miniserve.bench.standard import Plan, Say, calibrate, replay, serving, sweep
+from miniserve.bench.standard import Say, StandardSize, measure_baseline, replay, serving, sweep
 from miniserve.bench.tables import Json
 from miniserve.loadtest import Trace
 from miniserve.paths import STANDARD_LOAD
 
 
 def run_standard(
-    plan: Plan,
+    size: StandardSize,
     *,
     out: Path,
     with_replay: bool = True,
@@ -32,21 +32,21 @@ def run_standard(
             machine or checkpoint.
         RuntimeError: a server does not start.
     """
-    traces = Trace.load(trace).stretches(plan.requests)[: plan.traces]
-    if len(traces) < plan.traces:
-        raise ValueError(f"{trace.name} has fewer than {plan.traces} × {plan.requests} requests")
+    traces = Trace.load(trace).stretches(size.requests)[: size.traces]
+    if len(traces) < size.traces:
+        raise ValueError(f"{trace.name} has fewer than {size.traces} × {size.requests} requests")
     report = None if with_replay else _load_report(out)
-    with serving(plan) as servers:
+    with serving(size) as servers:
         if report is None:
-            found = calibrate(servers, plan, traces[0].sentences, say)
-            results = replay(servers, plan, traces, found, say)
-            report = saved.standard_report(results, found, plan)
+            found = measure_baseline(servers, size, traces[0].sentences, say)
+            results = replay(servers, size, traces, found, say)
+            report = saved.standard_report(results, found, size)
             report["machine"] = machine()
             saved.save_samples(results, out)
             saved.save_report(report, out)
         if with_sweep:
-            found = saved.calibration_of(report)
-            saved.add_sweep(report, sweep(servers, plan, traces, found, say), found)
+            found = saved.baseline_of(report)
+            saved.add_sweep(report, sweep(servers, size, traces, found, say), found)
             saved.save_report(report, out)
     draw(report, out)
     return report

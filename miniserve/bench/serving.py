@@ -19,7 +19,7 @@ from miniserve.bench.peers.engine import ONE_THREAD
 from miniserve.settings import Mode, Settings
 
 #: More than any load here can have in flight: its generator drops nothing.
-MAX_IN_FLIGHT = 8192
+DROPS_NOTHING = 8192
 #: More than it can have waiting: a server started with it refuses nobody.
 MAX_WAITING = 4096
 

@@ -21,7 +21,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from statistics import median
 
-from miniserve.bench.serving import MAX_IN_FLIGHT, ServeProcess
+from miniserve.bench.serving import DROPS_NOTHING, ServeProcess
 from miniserve.latency import Summary
 from miniserve.loadtest import LoadResult, Trace, run_closed_loop, run_open_loop
 from miniserve.settings import Mode
@@ -34,7 +34,7 @@ _HOPELESS = 0.02
 
 
 @dataclass(frozen=True)
-class Plan:
+class StandardSize:
     """What is run. Times in seconds; `load` and `sweep` in shares of the static capacity."""
 
     max_num_seqs: int = 16
@@ -52,7 +52,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Calibration:
+class Baseline:
     """What was measured first: requests/s, and the SLO in seconds."""
 
     static_capacity_rps: float
@@ -75,12 +75,12 @@ class Point:
 
 
 @contextmanager
-def serving(plan: Plan, modes: Sequence[Mode] = tuple(Mode)) -> Iterator[Servers]:
+def serving(size: StandardSize, modes: Sequence[Mode] = tuple(Mode)) -> Iterator[Servers]:
     """A server of each mode, ready. SIGTERM ends them as Ctrl-C does."""
     settings = {
-        "max_num_seqs": plan.max_num_seqs,
-        "max_wait_s": plan.max_wait_s,
-        "request_timeout_s": plan.timeout_s,
+        "max_num_seqs": size.max_num_seqs,
+        "max_wait_s": size.max_wait_s,
+        "request_timeout_s": size.timeout_s,
     }
     with ExitStack() as stack:
         if threading.current_thread() is threading.main_thread():
@@ -89,15 +89,17 @@ def serving(plan: Plan, modes: Sequence[Mode] = tuple(Mode)) -> Iterator[Servers
         yield {mode: stack.enter_context(ServeProcess(mode, **settings)) for mode in modes}
 
 
-def calibrate(servers: Servers, plan: Plan, sentences: Sequence[str], say: Say) -> Calibration:
+def measure_baseline(
+    servers: Servers, size: StandardSize, sentences: Sequence[str], say: Say
+) -> Baseline:
     """Measure the capacity of the static batcher, and the latency of an idle engine."""
     for server in servers.values():  # whatever is done only once is done before anything is timed
         _users(server, sentences, users=4, n=40)
-    users = 4 * plan.max_num_seqs
-    flood = _users(servers[Mode.STATIC], sentences, users=users, n=plan.capacity_requests)
+    users = 4 * size.max_num_seqs
+    flood = _users(servers[Mode.STATIC], sentences, users=users, n=size.capacity_requests)
     capacity = flood.summary().throughput_rps
-    alone = _users(servers[Mode.CONTINUOUS], sentences, users=1, n=plan.unloaded_requests)
-    found = Calibration(capacity, alone.summary().p95.value)
+    alone = _users(servers[Mode.CONTINUOUS], sentences, users=1, n=size.unloaded_requests)
+    found = Baseline(capacity, alone.summary().p95.value)
     say(
         f"static capacity {capacity:.1f} requests/s; unloaded p95 "
         f"{found.unloaded_p95_s * 1e3:.1f} ms, so the SLO is {found.slo_s * 1e3:.0f} ms"
@@ -106,15 +108,15 @@ def calibrate(servers: Servers, plan: Plan, sentences: Sequence[str], say: Say) 
 
 
 def replay(
-    servers: Servers, plan: Plan, traces: Sequence[Trace], found: Calibration, say: Say
+    servers: Servers, size: StandardSize, traces: Sequence[Trace], found: Baseline, say: Say
 ) -> dict[Mode, list[LoadResult]]:
     """Replay every trace to every mode at the standard load; the order of the modes rotates."""
-    rate = plan.load * found.static_capacity_rps
+    rate = size.load * found.static_capacity_rps
     results: dict[Mode, list[LoadResult]] = {mode: [] for mode in servers}
     for number, trace in enumerate(traces):
         modes = list(servers)
         for mode in modes[number % len(modes) :] + modes[: number % len(modes)]:
-            result = _open_loop(servers[mode], trace, rate, plan, f"{mode}-{number}")
+            result = _open_loop(servers[mode], trace, rate, size, f"{mode}-{number}")
             result.conditions.update(mode=mode.value, trace=number, rate=rate)
             results[mode].append(result)
             say(f"trace {number}, {mode:10}  {_line(result.summary(found.slo_s))}")
@@ -122,20 +124,20 @@ def replay(
 
 
 def sweep(
-    servers: Servers, plan: Plan, traces: Sequence[Trace], found: Calibration, say: Say
+    servers: Servers, size: StandardSize, traces: Sequence[Trace], found: Baseline, say: Say
 ) -> list[Point]:
     """Raise the rate step by step, until a mode is beyond hope; the modes take turns."""
     points = []
     hopeful = list(servers)
-    for share in plan.sweep:
+    for share in size.sweep:
         rate = share * found.static_capacity_rps
-        few, many = plan.sweep_requests
-        n = int(min(max(few, rate * plan.sweep_s), many))
+        few, many = size.sweep_requests
+        n = int(min(max(few, rate * size.sweep_s), many))
         results: dict[Mode, list[LoadResult]] = {mode: [] for mode in hopeful}
-        for number, trace in enumerate(traces[: plan.sweep_traces]):
+        for number, trace in enumerate(traces[: size.sweep_traces]):
             part = trace.cut(0, n)
             for mode in hopeful:
-                result = _open_loop(servers[mode], part, rate, plan, f"sweep-{mode}-{number}")
+                result = _open_loop(servers[mode], part, rate, size, f"sweep-{mode}-{number}")
                 results[mode].append(result)
                 summary = result.summary(found.slo_s)
                 say(f"{share:4.0%} = {rate:5.1f}/s, {mode:10}  {_line(summary)}")
@@ -144,18 +146,18 @@ def sweep(
     return points
 
 
-def _share_within(results: Sequence[LoadResult], found: Calibration) -> float:
+def _share_within(results: Sequence[LoadResult], found: Baseline) -> float:
     return median(result.summary(found.slo_s).goodput_share or 0.0 for result in results)
 
 
 def _open_loop(
-    server: ServeProcess, trace: Trace, rate: float, plan: Plan, run_id: str
+    server: ServeProcess, trace: Trace, rate: float, size: StandardSize, run_id: str
 ) -> LoadResult:
     run = run_open_loop(
         server.url,
         trace.at_rate(rate),
-        timeout_s=plan.timeout_s,
-        max_in_flight=MAX_IN_FLIGHT,
+        timeout_s=size.timeout_s,
+        max_in_flight=DROPS_NOTHING,
         run_id=run_id,
     )
     return asyncio.run(run)

@@ -18,7 +18,7 @@ import numpy as np
 from miniserve.bench.size import Size
 from miniserve.bench.tables import Cell, Spread, Table
 from miniserve.model import Checkpoint, Llama, load_checkpoint
-from miniserve.model.checkpoint import FloatArray
+from miniserve.model.arrays import FloatArray
 from miniserve.paths import TUTOR_DIR
 
 Clock = Callable[[], float]

@@ -7,7 +7,7 @@ import asyncio
 import json
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -58,6 +58,16 @@ class Arrivals(StrEnum):
     CONSTANT = "constant"
     REPLAY = "replay"
     CLOSED = "closed"
+
+
+_NOT_HEEDED = {
+    Arrivals.POISSON: {"burstiness", "concurrency", "trace"},
+    Arrivals.GAMMA: {"concurrency", "trace"},
+    Arrivals.CONSTANT: {"seed", "burstiness", "concurrency", "trace"},
+    Arrivals.REPLAY: {"seed", "burstiness", "concurrency", "sentences"},
+    Arrivals.CLOSED: {"rate", "seed", "burstiness", "trace", "max_in_flight"},
+}
+"""Options that have no meaning there: who quotes a rate must have offered it."""
 
 
 def bench(
@@ -129,7 +139,7 @@ def bench(
     moment a request was meant to leave. Ctrl-C stops sending and shows what there is.
     """
     if standard or sweep:
-        _refuse_others(context)
+        _refuse(context, context.params.keys() - _OF_THE_STANDARD, "in the standard load test")
         _bench_standard(
             standard=standard,
             sweep=sweep,
@@ -139,6 +149,7 @@ def bench(
             json_path=json_path,
         )
         return
+    _refuse(context, _NOT_HEEDED[arrivals], f"with --arrivals {arrivals.value}")
     if json_path is not None and save is not None and json_path in paths_of(save):
         raise typer.BadParameter(f"--json and --save would both write {json_path}")
     texts = _read_lines(sentences) if sentences else SENTENCES
@@ -151,13 +162,19 @@ def bench(
     settings: dict[str, object] = {"arrivals": arrivals.value}
     if arrivals is not Arrivals.CLOSED:
         try:
-            plan = _plan(arrivals, trace, texts, rate=rate, n=requests, seed=seed, shape=burstiness)
+            plan = _schedule(
+                arrivals, trace, texts, rate=rate, n=requests, seed=seed, shape=burstiness
+            )
         except (OSError, ValueError) as error:
             raise typer.BadParameter(str(error)) from error
         requests = len(plan.sentences)
-        settings |= {"rate": rate, "seed": seed}
+        settings["rate"] = rate
+    if arrivals in (Arrivals.POISSON, Arrivals.GAMMA):
+        settings["seed"] = seed
     if arrivals is Arrivals.GAMMA:
         settings["burstiness"] = burstiness
+    if trace is not None:
+        settings["trace"] = str(trace)
     console = Console()
     with _progress(console, requests) as on_record, _stop_on_ctrl_c() as stop:
         if plan is None:
@@ -192,13 +209,13 @@ def bench(
         result.save(save)
 
 
-def _refuse_others(context: typer.Context) -> None:
-    """Refuse options that the standard load test would not heed."""
-    for name in sorted(context.params.keys() - _OF_THE_STANDARD):
+def _refuse(context: typer.Context, names: Iterable[str], where: str) -> None:
+    """Refuse options that were given and would not be heeded."""
+    for name in sorted(names):
         source = context.get_parameter_source(name)
         if source is not None and source.name == "COMMANDLINE":
             option = "--" + name.replace("_", "-")
-            raise typer.BadParameter(f"{option} has no meaning in the standard load test")
+            raise typer.BadParameter(f"{option} has no meaning {where}")
 
 
 def _bench_standard(
@@ -211,11 +228,11 @@ def _bench_standard(
     json_path: Path | None,
 ) -> None:
     from miniserve.bench import results, runner
-    from miniserve.bench.standard import Plan
+    from miniserve.bench.standard import StandardSize
 
     try:
         report = runner.run_standard(
-            Plan(requests=requests),
+            StandardSize(requests=requests),
             out=out,
             with_replay=standard,
             with_sweep=sweep,
@@ -231,7 +248,7 @@ def _bench_standard(
     typer.echo("\n" + results.table(report))
 
 
-def _plan(
+def _schedule(
     arrivals: Arrivals,
     trace: Path | None,
     sentences: tuple[str, ...],

@@ -6,7 +6,7 @@ import typer
 
 from miniserve.cli import announce, fail, open_listener, with_settings
 from miniserve.model.config import CheckpointError, read_config
-from miniserve.portal import accounts
+from miniserve.portal.accounts import NameTaken, WeakPassword, ensure_admin
 from miniserve.portal.application import build_portal, make_session_secret
 from miniserve.portal.database import Database, DatabaseError
 from miniserve.portal.settings import PortalSettings
@@ -31,8 +31,8 @@ def _portal(settings: PortalSettings) -> None:
         ):
             make_session_secret(vault)
             given = settings.admin_password
-            made = accounts.ensure_admin(db, given.get_secret_value() if given else None)
-    except (CheckpointError, VaultError, DatabaseError, accounts.WeakPassword) as error:
+            made = ensure_admin(db, given.get_secret_value() if given else None)
+    except (CheckpointError, VaultError, DatabaseError, NameTaken, WeakPassword) as error:
         listener.close()
         raise fail(str(error)) from None
     except OSError as error:

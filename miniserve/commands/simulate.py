@@ -16,7 +16,7 @@ from miniserve.cli_options import JsonFile, LengthsFile, StepCostFile, read_inpu
 from miniserve.settings import Mode
 from miniserve.simulator import Policy
 from miniserve.simulator.digits import to_json
-from miniserve.simulator.single import Progress as OnProgress
+from miniserve.simulator.single import OnProgress
 
 
 def simulate(

@@ -22,7 +22,7 @@ the run. Three rules keep the numbers honest:
 from miniserve.latency.files import load, save
 from miniserve.latency.percentiles import MIN_BEYOND, Floats, Percentile, cdf, percentile
 from miniserve.latency.record import DROPPED, SHED, LatencyRecord, latencies
-from miniserve.latency.summaries import Limits, Summary, summary
+from miniserve.latency.summaries import Summary, summary
 
 __all__ = [
     "DROPPED",
@@ -30,7 +30,6 @@ __all__ = [
     "SHED",
     "Floats",
     "LatencyRecord",
-    "Limits",
     "Percentile",
     "Summary",
     "cdf",

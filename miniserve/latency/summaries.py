@@ -11,14 +11,10 @@ import numpy as np
 from miniserve.latency.percentiles import Percentile, percentile
 from miniserve.latency.record import DROPPED, LatencyRecord, latencies
 
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How far a generator may stray from its schedule before a run is called invalid."""
-
-    lag_p99_s: float = 0.025
-    achieved: float = 0.95
-    """Least share of the offered rate that must really have been sent."""
+# How far a generator may stray from its schedule before a run is called invalid: its lag in
+# seconds, and the least share of the offered rate that must really have been sent.
+_MOST_LAG_P99_S = 0.025
+_LEAST_ACHIEVED = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +61,8 @@ class Summary:
         return {key: _finite(value) for key, value in row.items()}
 
 
-def summary(
-    records: Sequence[LatencyRecord], slo_s: float | None = None, limits: Limits | None = None
-) -> Summary:
+def summary(records: Sequence[LatencyRecord], slo_s: float | None = None) -> Summary:
     """Sum a run up; goodput needs `slo_s`, the longest latency (seconds) that still counts."""
-    limits = limits or Limits()
     took = latencies(records)
     service = [record.service for record in records if record.ok]
     intended = [record.intended for record in records]
@@ -85,8 +78,8 @@ def summary(
     reason = "no request was measured"
     if records:
         dropped = len(records) - len(lags)
-        reason = _objection(lag, offered_rps, achieved_rps, dropped, limits)
-        if not reason and len(lags) < limits.achieved * len(records):  # of a burst: it has no rate
+        reason = _objection(lag, offered_rps, achieved_rps, dropped)
+        if not reason and len(lags) < _LEAST_ACHIEVED * len(records):  # of a burst: it has no rate
             reason = f"{dropped} of {len(records)} requests were dropped"
     return Summary(
         offered=len(records),
@@ -124,19 +117,17 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _objection(
-    lag_p99: float, offered_rps: float, achieved_rps: float, dropped: int, limits: Limits
-) -> str:
+def _objection(lag_p99: float, offered_rps: float, achieved_rps: float, dropped: int) -> str:
     """Say in words where the generator strayed past its limits; nothing if it did not."""
     words = []
-    if lag_p99 > limits.lag_p99_s:
+    if lag_p99 > _MOST_LAG_P99_S:
         words.append(
             f"the generator was late itself: lag p99 {lag_p99 * 1e3:.0f} ms, "
-            f"limit {limits.lag_p99_s * 1e3:.0f} ms"
+            f"limit {_MOST_LAG_P99_S * 1e3:.0f} ms"
         )
-    if achieved_rps < limits.achieved * offered_rps:
+    if achieved_rps < _LEAST_ACHIEVED * offered_rps:
         words.append(
             f"it sent {achieved_rps:.1f} of {offered_rps:.1f} requests per second "
-            f"({dropped} dropped), limit {limits.achieved:.0%}"
+            f"({dropped} dropped), limit {_LEAST_ACHIEVED:.0%}"
         )
     return "; ".join(words)

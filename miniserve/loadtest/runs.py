@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from miniserve.latency import LatencyRecord, Limits, Summary, save, summary
+from miniserve.latency import LatencyRecord, Summary, save, summary
 from miniserve.loadtest.arrivals import Trace
 from miniserve.loadtest.client import MAX_IN_FLIGHT, LoadClient, OnRecord, Target
 
@@ -46,9 +46,9 @@ class LoadResult:
         warmup_s = self.conditions["warmup_s"]
         return [record for record in self.records if record.intended >= warmup_s]
 
-    def summary(self, slo_s: float | None = None, limits: Limits | None = None) -> Summary:
+    def summary(self, slo_s: float | None = None) -> Summary:
         """Sum up the measured records (see `miniserve.latency.summary`)."""
-        return summary(self.measured, slo_s, limits)
+        return summary(self.measured, slo_s)
 
     def save(self, path: str | Path) -> tuple[Path, Path]:
         """Write all records and the conditions (see `miniserve.latency.save`)."""

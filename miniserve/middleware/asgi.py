@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
+import re
+from functools import lru_cache
 
 from fastapi import FastAPI
+from starlette.routing import compile_path
 from starlette.types import Message, Receive, Scope, Send
 
 #: For an answer after which nothing more can be read from the connection.
@@ -53,10 +56,18 @@ def route_of(scope: Scope) -> str:
     route = scope.get("route")
     if route is not None:
         return str(route.path)
-    app = scope.get("app")
+    app: FastAPI | None = scope.get("app")  # a layer has answered before the router was asked
+    if app is None:
+        return "unmatched"
     path = str(scope["path"])
-    known = app is not None and (path in app.openapi()["paths"] or path in _documentation_of(app))
-    return path if known else "unmatched"
+    if path in _documentation_of(app):
+        return path
+    return next((t for t in app.openapi()["paths"] if _pattern(t).match(path)), "unmatched")
+
+
+@lru_cache
+def _pattern(template: str) -> re.Pattern[str]:
+    return compile_path(template)[0]
 
 
 def _documentation_of(app: FastAPI) -> set[str | None]:

@@ -9,14 +9,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
+from miniserve.model.arrays import ComplexArray, FloatArray
 from miniserve.model.attention import GroupAttention
-from miniserve.model.checkpoint import FloatArray, LlamaConfig
+from miniserve.model.config import LlamaConfig
 from miniserve.model.linear import Rows, choose_layout, parts_of_sum
 from miniserve.model.scratch import Scratch
-
-ComplexArray = NDArray[np.complex64]
 
 
 class Activations:

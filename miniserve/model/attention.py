@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from miniserve.model.arrays import FloatArray
 from miniserve.model.batch import Group
-from miniserve.model.checkpoint import FloatArray, LlamaConfig
+from miniserve.model.config import LlamaConfig
 from miniserve.model.kv_cache import HIDDEN, KVCache
 from miniserve.model.scratch import Scratch
 

@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from miniserve.model.kv_cache import IntArray, KVCache, rounded_context
+from miniserve.model.arrays import IntArray
+from miniserve.model.kv_cache import KVCache, rounded_context
 
 #: A longer stretch of one sequence is cut into blocks of this many tokens, so that one long prompt
 #: among short ones does not make all of them as wide as itself.

@@ -11,15 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from tokenizers import Tokenizer
 
+from miniserve.model.arrays import FloatArray
 from miniserve.model.config import CheckpointError, LlamaConfig, read_config, read_text
-
-__all__ = ["Checkpoint", "CheckpointError", "FloatArray", "LlamaConfig", "load_checkpoint"]
-
-FloatArray = NDArray[np.float32]
 
 _STORED_TYPES = ("F16", "F32")
 

@@ -11,11 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from miniserve.model.checkpoint import FloatArray, LlamaConfig
-
-IntArray = NDArray[np.intp]
+from miniserve.model.arrays import FloatArray, IntArray
+from miniserve.model.config import LlamaConfig
 
 #: Contexts are read in multiples of this many positions, so that a matrix product has no odd end.
 CONTEXT_STEP = 16

@@ -12,7 +12,7 @@ from enum import IntEnum
 import numpy as np
 import threadpoolctl
 
-from miniserve.model.checkpoint import FloatArray
+from miniserve.model.arrays import FloatArray
 from miniserve.model.scratch import aligned
 
 #: OpenBLAS's kernels that read small matrices in place; the others copy ("pack") them each time.

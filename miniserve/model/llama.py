@@ -21,10 +21,11 @@ from miniserve.model.activations import (
     pairs_side_by_side,
     rotation_table,
 )
+from miniserve.model.arrays import FloatArray, IntArray
 from miniserve.model.attention import GroupAttention, causal_bias
 from miniserve.model.batch import Batch, Group, Planner
-from miniserve.model.checkpoint import Checkpoint, FloatArray
-from miniserve.model.kv_cache import IntArray, KVCache
+from miniserve.model.checkpoint import Checkpoint
+from miniserve.model.kv_cache import KVCache
 from miniserve.model.linear import (
     Weight,
     has_small_matrix_kernel,

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from miniserve.model.checkpoint import FloatArray
+from miniserve.model.arrays import FloatArray
 
 _CACHE_LINE = 64  # bytes
 

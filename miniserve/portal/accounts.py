@@ -147,9 +147,17 @@ def set_password(db: sqlite3.Connection, student: Student, password: str) -> Non
     end_sessions(db, student)
 
 
-def delete(db: sqlite3.Connection, student_id: int) -> bool:
-    """Delete an account and its history; False if there is none."""
-    return db.execute("DELETE FROM students WHERE id = ?", (student_id,)).rowcount == 1
+def delete(db: sqlite3.Connection, student_id: int, admin: Student) -> bool:
+    """Delete another account and its history; False if there is none, or `admin` is none by now.
+
+    Of two admins who delete each other in the same moment, one stays.
+    """
+    deleted = db.execute(
+        "DELETE FROM students WHERE id = ? AND id <> ? AND EXISTS"
+        " (SELECT 1 FROM students WHERE id = ? AND session_epoch = ? AND role = 'admin')",
+        (student_id, admin.id, admin.id, admin.session_epoch),
+    )
+    return deleted.rowcount == 1
 
 
 def ensure_admin(db: sqlite3.Connection, password: str | None = None) -> str | None:

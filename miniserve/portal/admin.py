@@ -135,7 +135,7 @@ def api_router() -> APIRouter:
         """Not one's own: then nobody might be left."""
         if student_id == student.id:
             raise Refused(OWN_ACCOUNT)
-        if not accounts.delete(db, student_id):
+        if not accounts.delete(db, student_id, student):
             raise Refused(NO_SUCH_STUDENT)
 
     router.include_router(admin)

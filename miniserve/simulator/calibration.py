@@ -72,10 +72,10 @@ class Run(NamedTuple):
 
 
 class Blocks:
-    """Draws from a series in blocks of neighbours, for ever (the moving block bootstrap).
+    """Draws from a series in blocks of neighbours, for ever (the circular block bootstrap).
 
-    Source: H. R. Künsch, "The Jackknife and the Bootstrap for General Stationary Observations" (The
-    Annals of Statistics, 1989).
+    Source: D. N. Politis and J. P. Romano, "A Circular Block-Resampling Procedure for Stationary
+    Data" (in: Exploring the Limits of Bootstrap, 1992).
 
     Args:
         values: the series, at least one.

@@ -1,8 +1,11 @@
 """What the simulator says of a run that a live server has made.
 
 The requests of the run (when each was sent, how long its prompt and answer were) go through the
-same scheduler with the step cost of the machine. Nothing else is fitted. The difference that is
-left is what the model does not know: HTTP, the event loop, and what else the machine was doing.
+same scheduler with the step cost of the machine. The difference that is left is what the model does
+not know: HTTP, the event loop, and what else the machine was doing.
+
+With a cost fitted to this very run (`cost_of_run`), what is tested is the scheduler and the form of
+the cost; `simulator.under_load` predicts runs that it has not seen.
 """
 
 from __future__ import annotations

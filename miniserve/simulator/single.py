@@ -25,7 +25,7 @@ from miniserve.stepcost import Cost, StepCost
 _NO_EOS = -2
 """On the virtual clock answers end by length alone."""
 
-Progress = Callable[[int], object]
+OnProgress = Callable[[int], object]
 """Is told now and then how many requests have come so far."""
 
 
@@ -125,7 +125,7 @@ def run(
     requests: Iterable[Request],
     cost: Cost,
     *,
-    on_progress: Progress | None = None,
+    on_progress: OnProgress | None = None,
     on_finish: Callable[[Request], object] | None = None,
 ) -> RunResult:
     """Run requests (in order of arrival) through one server until all have ended.
@@ -184,7 +184,7 @@ def simulate(
     load: float = 0.85,
     n: int = 10_000,
     seed: int = 0,
-    on_progress: Progress | None = None,
+    on_progress: OnProgress | None = None,
 ) -> RunResult:
     """Run n Poisson requests at `rate` per second; by default at `load` times the capacity."""
     if rate is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import ipywidgets
 import numpy as np
@@ -31,7 +32,7 @@ class Lane:
     in_flight: int
     total: int
 
-    @property
+    @cached_property
     def curve(self) -> Curve:
         """Latencies so far, as a share of all requests of the race: it grows to its full height."""
         took = [record.latency for record in self.records if record.ok]

@@ -54,6 +54,18 @@ async def test_the_documentation_has_labels_of_its_own() -> None:
     assert routes == ["/docs", "/redoc", "/openapi.json", "/docs/oauth2-redirect", "unmatched"]
 
 
+async def test_a_layer_that_refuses_has_the_routes_template_for_a_label() -> None:
+    app, metrics = FastAPI(), Metrics()
+
+    @app.delete("/students/{student_id}")
+    def delete(student_id: int) -> None: ...
+
+    for path in ("/students/7", "/students/8", "/students/7/more"):
+        await call(CountRequests(Inner(), metrics), scope_for(path, "DELETE", app=app))
+    told = {route: number for (_, route, _), number in counts(metrics).items()}
+    assert told == {"/students/{student_id}": 2, "unmatched": 1}
+
+
 async def test_labels_are_bounded_whatever_clients_make_up() -> None:
     metrics = Metrics()
     for index in range(50):

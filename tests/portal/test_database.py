@@ -35,9 +35,19 @@ def test_a_history_goes_with_its_student(tmp_path: Path) -> None:
     with Database(tmp_path / "db") as database, database.session() as db:
         ana = accounts.create(db, "ana", PASSWORD)
         exercises.add(db, ana, "He goed.", Correction("He went.", "Why."))
-        assert accounts.delete(db, ana.id)
+        admin = accounts.create(db, "head", PASSWORD, role="admin")
+        assert accounts.delete(db, ana.id, admin)
         assert exercises.history(db, ana) == []
         assert not exercises.add(db, ana, "He goed.", Correction("He went.", "Why."))
+
+
+def test_of_two_admins_who_delete_each_other_one_stays(tmp_path: Path) -> None:
+    with Database(tmp_path / "db") as database, database.session() as db:
+        ana, ben = (accounts.create(db, name, PASSWORD, role="admin") for name in ("ana", "ben"))
+        assert accounts.delete(db, ben.id, ana)
+        assert not accounts.delete(db, ana.id, ben)  # his request had come in before
+        assert not accounts.delete(db, ana.id, ana)
+        assert accounts.by_id(db, ana.id) == ana
 
 
 def test_many_writers_at_once(tmp_path: Path) -> None:

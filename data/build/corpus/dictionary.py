@@ -14,7 +14,8 @@ from .wordlists import LISTS, words
 
 SLIPS = frozenset(words("no_variants"))
 CACHE = Path(__file__).parents[1] / "cache"
-FRAMED = re.compile(r"(?:\[|<[^|>]*=>[^|>]*\|[a-z]+\|)([a-z]+)(?=[|>])")  # [go|past], <goed=>went|irr|go>
+# The lemma in [go|past] and in <goed=>went|irr|go>.
+FRAMED = re.compile(r"(?:\[|<[^|>]*=>[^|>]*\|[a-z]+\|)([a-z]+)(?=[|>])")
 
 
 def everyday_verbs() -> list[str]:
