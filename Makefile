@@ -59,7 +59,7 @@ CACHE   := data/build/cache
 TRAIN   := $(BIN)/python data/build/train.py --precision float32 --threads 2
 AVERAGE := $(BIN)/python data/build/average.py
 
-data: setup      ## make corpora and tutor again (about 24 hours of two cores; needs the train extra)
+data: setup      ## make corpora and tutor again (about 26 hours of two cores; needs the train extra)
 	$(BIN)/python -m pip install --editable '.[train]'
 	for n in 1 2 3 4 5 6; do \
 	  $(CORPUS) --train-examples 600000 --seed 80$$n --out $(CACHE)/v8-$$n || exit 1; done
@@ -93,6 +93,8 @@ data: setup      ## make corpora and tutor again (about 24 hours of two cores; n
 	$(CORPUS) --train-examples 480000 --seed 4101 --out $(CACHE)/v41
 	$(CORPUS) --train-examples 480000 --seed 4201 --out $(CACHE)/v42
 	$(CORPUS) --train-examples 480000 --seed 4301 --out $(CACHE)/v43
+	$(CORPUS) --train-examples 480000 --seed 4401 --out $(CACHE)/v44
+	$(CORPUS) --train-examples 480000 --seed 4501 --out $(CACHE)/v45
 	$(TRAIN) --recipe data/build/recipes/part1.json --run $(CACHE)/run
 	cp -r $(CACHE)/run/export $(CACHE)/first
 	$(TRAIN) --recipe data/build/recipes/part2.json --run $(CACHE)/run9
@@ -144,7 +146,12 @@ data: setup      ## make corpora and tutor again (about 24 hours of two cores; n
 	$(AVERAGE) $(CACHE)/ninth $(CACHE)/twentieth 0.92 $(CACHE)/twentieth_mean
 	$(TRAIN) --recipe data/build/recipes/part21.json --run $(CACHE)/run42
 	$(AVERAGE) $(CACHE)/twentieth_mean $(CACHE)/run42/export 0.7 $(CACHE)/twenty_first
-	$(AVERAGE) $(CACHE)/ninth $(CACHE)/twenty_first 0.92 data/tutor
+	$(AVERAGE) $(CACHE)/ninth $(CACHE)/twenty_first 0.92 $(CACHE)/twenty_first_mean
+	$(BIN)/python data/build/deepen.py $(CACHE)/twenty_first_mean 1,2 $(CACHE)/deep_start
+	$(BIN)/python data/build/deepen.py $(CACHE)/ninth 1,2 $(CACHE)/deep_ninth
+	$(TRAIN) --recipe data/build/recipes/part22.json --run $(CACHE)/run43
+	$(AVERAGE) $(CACHE)/deep_start $(CACHE)/run43/export 0.65 $(CACHE)/twenty_second
+	$(AVERAGE) $(CACHE)/deep_ninth $(CACHE)/twenty_second 0.94 data/tutor
 	$(BIN)/python data/build/make_golden.py
 	$(BIN)/python data/build/evaluate.py --kinds
 
