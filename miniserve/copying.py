@@ -27,9 +27,11 @@ _STAND_INS = ("Anna", "Peter", "Maria", "David", "Laura", "Martin", "Julia", "Th
 #: Of 200 letters of English are some 80 pieces; to compare ".,.,." with ",,,,," takes cubic time.
 _MOST_PAIRS = 20_000
 
-# The vowel signs of Hindi, say, are no letters to Python; they are in the ranges named here. The
-# last two join letters.
-_SIGNS = r"[\u0300-\u1aff\ua800-\uabff\u200c\u200d]"
+#: What joins letters (Persian, Hindi) or emoji (a family of three).
+JOINERS = "\u200c\u200d"
+
+# The vowel signs of Hindi, say, are no letters to Python; they are in the ranges named here.
+_SIGNS = rf"[\u0300-\u1aff\ua800-\uabff{JOINERS}]"
 _LETTERS = rf"(?:[^\W_]|{_SIGNS})+"
 _ADDRESS = re.compile(rf"(?<!\S)\S*(?:@|://|\bwww\.)\S*(?:[\w/]|{_SIGNS})")  # tried once a word
 _PIECE = re.compile(rf"{_ADDRESS.pattern}|(?<=\w)['’]{_LETTERS}|{_LETTERS}|\s+|[^\w\s]|_")

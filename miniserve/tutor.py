@@ -26,7 +26,7 @@ from miniserve.completion import (
     Timing,
     check_max_tokens,
 )
-from miniserve.copying import NO_CHANGE, Asked, in_short, is_about
+from miniserve.copying import JOINERS, NO_CHANGE, Asked, in_short, is_about
 from miniserve.model.checkpoint import Checkpoint, load_checkpoint
 from miniserve.model.llama import Llama
 
@@ -42,9 +42,9 @@ EXAMPLE_SENTENCE = "He goed to school."
 _SPACES = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 #: Soft hyphen, zero-width space, word joiner, byte order mark.
 _UNSEEN = re.compile("[\u00ad\u200b\u2060\ufeff]")
-# What joins letters (Persian, Hindi) or emoji (a family of three); at an end it joins nothing.
-_JOINERS = "\u200c\u200d"
-_LOOSE_JOINERS = re.compile(f"(?<!\\S)[{_JOINERS}]+|[{_JOINERS}]+(?!\\S)")
+#: At an end it joins nothing.
+_LOOSE_JOINERS = re.compile(rf"(?<!\S)[{JOINERS}]+|[{JOINERS}]+(?!\S)")
+_NO_JOINERS = str.maketrans("", "", JOINERS)
 
 # Characters. An answer is laid beside its sentence in cubic time at worst, and what an explanation
 # quotes is found in quadratic time.
@@ -173,7 +173,7 @@ def _never() -> bool:
 
 
 def _is_printable(text: str) -> bool:
-    return text.translate(dict.fromkeys(map(ord, _JOINERS))).isprintable()
+    return text.translate(_NO_JOINERS).isprintable()
 
 
 class Tutor:

@@ -19,11 +19,13 @@ TIMING = Timing(queue_s=0.001, prefill_s=0.002, decode_s=0.0345)
 
 
 def held_load(tutor: Any) -> tuple[threading.Event, Callable[[], Any]]:
-    """An event, and an `open_tutor` that gives `tutor` once the event is set."""
+    """An event, and an `open_tutor` that gives `tutor`, or raises it, once the event is set."""
     loading = threading.Event()
 
     def open_tutor() -> Any:
         loading.wait(10)
+        if isinstance(tutor, Exception):
+            raise tutor
         return tutor
 
     return loading, open_tutor

@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import threading
 from typing import Any
 
 import pytest
@@ -67,12 +66,7 @@ async def test_a_load_that_fails_says_why() -> None:
 
 
 async def test_a_load_that_fails_after_a_stop_has_been_stopped() -> None:
-    loading = threading.Event()
-
-    def fail() -> Any:
-        loading.wait(10)
-        raise OSError("too late")
-
+    loading, fail = held_load(OSError("too late"))
     client = BlockingClient(fail)
     starting = asyncio.create_task(client.start())
     await asyncio.sleep(0)

@@ -76,8 +76,6 @@ def add_sweep(report: Json, points: Sequence[Point], found: Baseline) -> None:
     report["sweep"] = rows
     for known in report["modes"].values():  # of an earlier sweep
         known.pop("max_goodput_rps", None)
-    for mode in ("static", "sync"):
-        report["ratios"].pop(f"max_goodput_continuous_over_{mode}", None)
     largest: dict[str, float] = {}
     for row in rows:
         if row["valid"]:
@@ -85,9 +83,10 @@ def add_sweep(report: Json, points: Sequence[Point], found: Baseline) -> None:
     for mode, goodput in largest.items():
         report["modes"].setdefault(mode, {})["max_goodput_rps"] = goodput
     for mode in ("static", "sync"):
+        name = f"max_goodput_continuous_over_{mode}"
+        report["ratios"].pop(name, None)
         if "continuous" in largest and largest.get(mode):
-            ratio = largest["continuous"] / largest[mode]
-            report["ratios"][f"max_goodput_continuous_over_{mode}"] = ratio
+            report["ratios"][name] = largest["continuous"] / largest[mode]
 
 
 def baseline_of(report: Json) -> Baseline:
