@@ -6,7 +6,8 @@ the clock is a number that is added up. The scheduler is the same object that se
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from miniserve.scheduler import SHORTEST_WAIT_S, Request, Scheduler
@@ -37,6 +38,53 @@ class Totals:
     num_tokens: int = 0
 
 
+class Arrivals:
+    """Requests in order of arrival. `moment`: when the next comes, infinite if nobody does."""
+
+    def __init__(self, requests: Iterable[Request]) -> None:
+        self._requests = iter(requests)
+        self._advance()
+
+    def _advance(self) -> None:
+        self._next = next(self._requests, None)
+        self.moment = math.inf if self._next is None else self._next.arrival_time
+
+    def until(self, moment: float) -> Iterator[Request]:
+        """Take out who has come by a moment, one after the other."""
+        while self._next is not None and self.moment <= moment:
+            request = self._next
+            self._advance()
+            yield request
+
+
+class Stalled(RuntimeError):
+    """A scheduler leaves requests waiting, and no moment comes at which it would go on."""
+
+    def __init__(self) -> None:
+        super().__init__("a scheduler computes nothing although requests wait")
+
+
+class Patience:
+    """How long a scheduler is asked again that leaves requests waiting and computes nothing."""
+
+    def __init__(self) -> None:
+        self._turns = 0
+
+    def renew(self) -> None:
+        """Start anew: a step was computed, or somebody came."""
+        self._turns = 0
+
+    def ask_again(self, now: float, moment: float) -> float:
+        """Return when to ask the next time: at `moment`, but never at once, or the clock stops.
+
+        Raises Stalled if that would be never, or `MOST_IDLE` turns came to nothing.
+        """
+        self._turns += 1
+        if moment == math.inf or self._turns > MOST_IDLE:
+            raise Stalled
+        return moment if moment > now else now + SHORTEST_WAIT_S
+
+
 def run(
     scheduler: Scheduler,
     arrivals: Iterable[Request],
@@ -63,42 +111,38 @@ def run(
         on_step: called with a trace record of each step; the records are only built if it is given.
 
     Raises:
-        RuntimeError: the scheduler leaves requests waiting, and says neither what to compute nor
+        Stalled: the scheduler leaves requests waiting, and says neither what to compute nor
             when to ask again, or says "later" a thousand times in a row while nobody comes.
     """
     totals = Totals()
-    now, in_flight, idle = 0.0, 0, 0
-    coming = iter(arrivals)
-    following = next(coming, None)
+    coming = Arrivals(arrivals)
+    patience = Patience()
+    now, in_flight = 0.0, 0
 
-    def take_in(until: float) -> None:
-        """Add or shed what arrives up to a moment."""
-        nonlocal following, in_flight, idle
-        while following is not None and following.arrival_time <= until:
+    def take_in() -> None:
+        """Add or shed who has come by now."""
+        nonlocal in_flight
+        for request in coming.until(now):
+            patience.renew()
             if max_in_flight is None or in_flight < max_in_flight:
-                scheduler.add_request(following)
+                scheduler.add_request(request)
                 in_flight += 1
             elif on_shed is not None:
-                on_shed(following)
-            following = next(coming, None)
-            idle = 0
+                on_shed(request)
 
-    while following is not None or in_flight:
-        take_in(now)
+    while in_flight or coming.moment < math.inf:
+        if not in_flight:
+            now = max(now, coming.moment)
+        take_in()
+        if not in_flight:
+            continue  # all of them were shed
         output = scheduler.schedule(now)
         batch = len(output.requests)
         if batch == 0:
-            moments = [] if output.wait_until is None else [output.wait_until]
-            if following is not None:
-                moments.append(following.arrival_time)
-            idle += 1
-            if in_flight and (not moments or idle > MOST_IDLE):
-                raise RuntimeError("the scheduler computes nothing although requests wait")
-            if moments:  # who asks to be called again at once does not stop the clock
-                moment = min(moments)
-                now = moment if moment > now else now + SHORTEST_WAIT_S
+            later = math.inf if output.wait_until is None else output.wait_until
+            now = patience.ask_again(now, min(later, coming.moment))
             continue
-        idle = 0
+        patience.renew()
         num_tokens = sum(output.num_tokens)
         duration = cost.seconds(batch, num_tokens)
         if on_step is not None:
@@ -106,7 +150,7 @@ def run(
             entries = entries_of(output)
             on_step(StepRecord(totals.steps, now, duration, entries, running, waiting))
         now += duration
-        take_in(now)  # who comes during a step meets all that it holds, as at a live server
+        take_in()  # who comes during a step meets all that it holds, as at a live server
         finished = scheduler.update(output, unread_tokens(batch), now)
         in_flight -= len(finished)
         totals.steps += 1

@@ -13,15 +13,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from miniserve.scheduler import SHORTEST_WAIT_S, Request, Scheduler, SchedulerOutput
+from miniserve.scheduler import Request, Scheduler, SchedulerOutput
 from miniserve.simulator.samples import Samples
 from miniserve.stepcost import StepCost
-from miniserve.virtual_clock import MOST_IDLE, unread_tokens
+from miniserve.virtual_clock import Arrivals, Patience, Stalled, unread_tokens
 
 Router = Callable[[Sequence[int]], int]
 """Chooses a replica, given the number of requests in flight at each."""
-
-_NOTHING = "a scheduler computes nothing although requests wait"
 
 
 def random_router(seed: int) -> Router:
@@ -80,7 +78,7 @@ class _Replica:
     step: SchedulerOutput | None = None  # the step that runs now, and when it ends
     ends: float = math.inf
     alarm: float = math.inf  # when an idle scheduler is to be asked again
-    idle: int = 0  # how often it was asked in a row and computed nothing, while nobody came
+    patience: Patience = field(default_factory=Patience)
     busy_s: float = 0.0
 
 
@@ -113,7 +111,7 @@ def run_fleet(
         route: chooses the replica of each request.
 
     Raises:
-        RuntimeError: a scheduler leaves requests waiting, and says neither what to compute nor when
+        Stalled: a scheduler leaves requests waiting, and says neither what to compute nor when
             to ask again, or says "later" a thousand times in a row while nobody comes to it.
     """
     replicas = [_Replica(scheduler) for scheduler in schedulers]
@@ -121,19 +119,18 @@ def run_fleet(
     events: list[tuple[float, int]] = []  # moment, replica; out-of-date alarms are skipped
     samples = Samples()
     now = 0.0
-    coming = iter(requests)
-    upcoming = next(coming, None)
-    while upcoming is not None or events:
-        if upcoming is not None and (not events or upcoming.arrival_time <= events[0][0]):
-            now = upcoming.arrival_time
-            i = route(in_flight)
-            in_flight[i] += 1
-            replicas[i].idle = 0
-            replicas[i].scheduler.add_request(upcoming)
-            if replicas[i].step is None:
-                # Not at once: whoever else comes at this moment is to be in the same step.
-                _set_alarm(replicas[i], i, now, events)
-            upcoming = next(coming, None)
+    coming = Arrivals(requests)
+    while events or coming.moment < math.inf:
+        if not events or coming.moment <= events[0][0]:
+            now = coming.moment
+            for request in coming.until(now):
+                i = route(in_flight)
+                in_flight[i] += 1
+                replicas[i].patience.renew()
+                replicas[i].scheduler.add_request(request)
+                if replicas[i].step is None:
+                    # Not at once: whoever else comes at this moment is to be in the same step.
+                    _set_alarm(replicas[i], i, now, events)
             continue
         moment, i = heapq.heappop(events)
         replica = replicas[i]
@@ -149,7 +146,7 @@ def run_fleet(
             now = moment
             _start(replica, i, now, cost, events)
     if any(in_flight):
-        raise RuntimeError(_NOTHING)
+        raise Stalled
     return FleetResult(samples, now, [replica.busy_s / now if now else 0.0 for replica in replicas])
 
 
@@ -159,17 +156,14 @@ def _start(
     """Start a replica's next step, if it has anything to do."""
     output = replica.scheduler.schedule(now)
     replica.alarm = math.inf
-    replica.idle = 0 if output.requests else replica.idle + 1
     if output.requests:
+        replica.patience.renew()
         took = cost.seconds(len(output.requests), sum(output.num_tokens))
         replica.step, replica.ends = output, now + took
         replica.busy_s += took
         heapq.heappush(events, (replica.ends, i))
     elif output.wait_until is not None and replica.scheduler.requests:
-        if replica.idle > MOST_IDLE:
-            raise RuntimeError(_NOTHING)
-        moment = output.wait_until  # who asks to be called again at once does not stop the clock
-        _set_alarm(replica, i, moment if moment > now else now + SHORTEST_WAIT_S, events)
+        _set_alarm(replica, i, replica.patience.ask_again(now, output.wait_until), events)
 
 
 def _set_alarm(replica: _Replica, i: int, moment: float, events: list[tuple[float, int]]) -> None:
