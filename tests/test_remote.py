@@ -290,10 +290,12 @@ async def test_idle_connections_are_given_up_before_the_engine_closes_them(
     monkeypatch.setattr("miniserve.remote._KEEP_ALIVE_S", keep_alive_s)
     monkeypatch.setattr("miniserve.remote._WATCH_EVERY_S", 60.0)
     used = 0  # connections that carried a request; who else may knock at the port does not count
+    writers: list[asyncio.StreamWriter] = []
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal used
         first = True
+        writers.append(writer)
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
@@ -305,7 +307,6 @@ async def test_idle_connections_are_given_up_before_the_engine_closes_them(
                     f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
                 )
                 await writer.drain()
-        writer.close()
 
     server = await asyncio.start_server(handle, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
@@ -315,6 +316,10 @@ async def test_idle_connections_are_given_up_before_the_engine_closes_them(
         for _ in range(2):
             assert await generate(client)
         await client.stop()
+    for writer in writers:  # one left open would be found when its loop is gone, in another test
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await asyncio.wait_for(writer.wait_closed(), 5.0)
     assert used == connections
 
 
