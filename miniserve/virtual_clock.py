@@ -7,7 +7,7 @@ the clock is a number that is added up. The scheduler is the same object that se
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from miniserve.scheduler import SHORTEST_WAIT_S, Request, Scheduler
@@ -49,12 +49,12 @@ class Arrivals:
         self._next = next(self._requests, None)
         self.moment = math.inf if self._next is None else self._next.arrival_time
 
-    def until(self, moment: float) -> Iterator[Request]:
-        """Take out who has come by a moment, one after the other."""
-        while self._next is not None and self.moment <= moment:
-            request = self._next
-            self._advance()
-            yield request
+    def take(self) -> Request:
+        """Take out the one that comes at `moment`. Raises LookupError if nobody does."""
+        if (request := self._next) is None:
+            raise LookupError("nobody comes any more")
+        self._advance()
+        return request
 
 
 class Stalled(RuntimeError):
@@ -119,10 +119,11 @@ def run(
     patience = Patience()
     now, in_flight = 0.0, 0
 
-    def take_in() -> None:
-        """Add or shed who has come by now."""
+    def take_in(until: float) -> None:
+        """Add or shed who comes up to a moment."""
         nonlocal in_flight
-        for request in coming.until(now):
+        while coming.moment <= until:
+            request = coming.take()
             patience.renew()
             if max_in_flight is None or in_flight < max_in_flight:
                 scheduler.add_request(request)
@@ -133,7 +134,7 @@ def run(
     while in_flight or coming.moment < math.inf:
         if not in_flight:
             now = max(now, coming.moment)
-        take_in()
+        take_in(now)
         if not in_flight:
             continue  # all of them were shed
         output = scheduler.schedule(now)
@@ -150,7 +151,7 @@ def run(
             entries = entries_of(output)
             on_step(StepRecord(totals.steps, now, duration, entries, running, waiting))
         now += duration
-        take_in()  # who comes during a step meets all that it holds, as at a live server
+        take_in(now)  # who comes during a step meets all that it holds, as at a live server
         finished = scheduler.update(output, unread_tokens(batch), now)
         in_flight -= len(finished)
         totals.steps += 1

@@ -6,6 +6,7 @@ import pytest
 
 from miniserve.latency import LatencyRecord
 from miniserve.loadtest import LoadClient, Target
+from tests.streams import serving
 
 pytestmark = pytest.mark.anyio
 
@@ -25,8 +26,7 @@ async def ask(
                 break
         writer.close()
 
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with serving(serve) as url:
         target = Target(url, "/a path?q=1", method, headers={"Host": "elsewhere", "X-Key": "k"})
         client = LoadClient(target, timeout_s=5.0, on_record=records.append, run_id="run")
         async with client:

@@ -18,6 +18,7 @@ from miniserve.completion import PromptTooLong
 from miniserve.remote import RemoteClient
 from tests import recorded_engines as recorded
 from tests.fakes import until
+from tests.streams import serving
 
 pytestmark = pytest.mark.anyio
 
@@ -290,12 +291,10 @@ async def test_idle_connections_are_given_up_before_the_engine_closes_them(
     monkeypatch.setattr("miniserve.remote._KEEP_ALIVE_S", keep_alive_s)
     monkeypatch.setattr("miniserve.remote._WATCH_EVERY_S", 60.0)
     used = 0  # connections that carried a request; who else may knock at the port does not count
-    writers: list[asyncio.StreamWriter] = []
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal used
         first = True
-        writers.append(writer)
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
@@ -308,18 +307,12 @@ async def test_idle_connections_are_given_up_before_the_engine_closes_them(
                 )
                 await writer.drain()
 
-    server = await asyncio.start_server(handle, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    client = RemoteClient(f"http://127.0.0.1:{port}/v1", "tutor")
-    async with server:
+    async with serving(handle) as url:
+        client = RemoteClient(f"{url}/v1", "tutor")
         await client.start()
         for _ in range(2):
             assert await generate(client)
         await client.stop()
-    for writer in writers:  # one left open would be found when its loop is gone, in another test
-        writer.close()
-        with contextlib.suppress(ConnectionError):
-            await asyncio.wait_for(writer.wait_closed(), 5.0)
     assert used == connections
 
 

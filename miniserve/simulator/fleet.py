@@ -123,14 +123,13 @@ def run_fleet(
     while events or coming.moment < math.inf:
         if not events or coming.moment <= events[0][0]:
             now = coming.moment
-            for request in coming.until(now):
-                i = route(in_flight)
-                in_flight[i] += 1
-                replicas[i].patience.renew()
-                replicas[i].scheduler.add_request(request)
-                if replicas[i].step is None:
-                    # Not at once: whoever else comes at this moment is to be in the same step.
-                    _set_alarm(replicas[i], i, now, events)
+            i = route(in_flight)
+            in_flight[i] += 1
+            replicas[i].patience.renew()
+            replicas[i].scheduler.add_request(coming.take())
+            if replicas[i].step is None:
+                # Not at once: whoever else comes at this moment is to be in the same step.
+                _set_alarm(replicas[i], i, now, events)
             continue
         moment, i = heapq.heappop(events)
         replica = replicas[i]
