@@ -9,8 +9,8 @@ from typing import Any
 
 from miniserve.bench.peers.engine import Answers, PeerEngine, Prompts, release_of
 
-_PAGE = 32
 _CONTEXT = 256
+_SILENCE_S = 30.0
 
 
 class _Transformers(PeerEngine):
@@ -76,24 +76,35 @@ class TransformersContinuous(_Transformers):
         super().start(checkpoint, slots, folder)
         module: Any = import_module("transformers.generation")
         import_module("psutil")  # without it this engine waits for ever
+        # A block holds a whole sequence: as many blocks as slots, and no more run at a time.
         self._batching: Any = module.ContinuousBatchingConfig(
-            page_size=_PAGE,
-            num_blocks=slots * _CONTEXT // _PAGE,
-            max_batch_tokens=_CONTEXT,
-            max_requests_per_batch=slots,
+            block_size=_CONTEXT, num_blocks=slots, max_batch_tokens=_CONTEXT
         )
+        self._manager: Any = None
 
     def run(self, prompts: Prompts, max_tokens: int, eos_token_id: int) -> Answers:
-        """See `PeerEngine.run`."""
-        made = self._model.generate_batch(
-            inputs=[list(prompt) for prompt in prompts],
-            generation_config=self._settings(max_tokens, eos_token_id),
-            continuous_batching_config=self._batching,
-            persistent_manager=True,
-            warmup=False,
-        )
-        outputs = sorted(made.values(), key=lambda o: int(o.request_id.rpartition("_")[2]))
-        return [list(output.generated_tokens) for output in outputs]
+        """See `PeerEngine.run`. Raises TimeoutError when the manager falls silent."""
+        if self._manager is None:
+            # Not `generate_batch`: the second call of one with a persistent manager finds nothing.
+            self._manager = self._model.init_continuous_batching(
+                generation_config=self._settings(max_tokens, eos_token_id),
+                continuous_batching_config=self._batching,
+            )
+            self._manager.start()
+        for index, prompt in enumerate(prompts):
+            self._manager.add_request(list(prompt), str(index), max_tokens, eos_token_id=eos_token_id)
+        answers: Answers = [[] for _ in prompts]
+        for _ in prompts:
+            output = self._manager.get_result(timeout=_SILENCE_S)
+            if output is None:
+                raise TimeoutError(f"no answer for {_SILENCE_S:.0f} s")
+            answers[int(output.request_id)] = list(output.generated_tokens)
+        return answers
+
+    def stop(self) -> None:
+        """See `PeerEngine.stop`."""
+        if self._manager is not None:
+            self._manager.stop(block=True, timeout=_SILENCE_S)
 
 
 def _until(row: list[int], eos_token_id: int) -> list[int]:
