@@ -485,6 +485,7 @@ async def test_a_race_gives_all_servers_the_same_arrivals() -> None:
         race.set(max_num_seqs=2)
         assert static.scheduler.max_num_seqs == continuous.scheduler.max_num_seqs == 2
         assert race.picture() is not None
+        assert "Finished." in race._notice.widget.value
         race.close()
     assert not threads_of_loads()
 
@@ -497,6 +498,7 @@ async def test_stopping_a_race_stops_every_load() -> None:
         race.stop()
         await race.settled()
         assert not threads_of_loads()
+        assert "Stopped." in race._notice.widget.value
         race.close()
 
 

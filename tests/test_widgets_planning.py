@@ -16,11 +16,11 @@ LENGTHS = Lengths.uniform(13, 15, 56)
 SLO = Slo(0.6)
 
 
-def made_panel() -> PlanPanel:
+def made_panel(slo: Slo = SLO) -> PlanPanel:
     return PlanPanel(
         LENGTHS,
         COST,
-        SLO,
+        slo,
         rate=(1, 60, 40),
         max_num_seqs=(1, 8, 4),
         max_waiting=(0, 40, 8),
@@ -38,6 +38,11 @@ def test_an_assessment_is_what_the_simulator_and_the_formula_say() -> None:
     assert refused == sorted(refused, reverse=True)
     assert f"{made.here.shed_share:.1%}" in made.words
     assert f"at most {made.advised}." in made.words
+
+
+def test_an_slo_about_another_quantile_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"p95.*0\.99"):
+        made_panel(Slo(0.6, quantile=0.99))
 
 
 def test_the_first_view_is_already_the_point() -> None:

@@ -36,6 +36,9 @@ class PlanPanel(LivePanel):
         title: the panel's headline.
         n: requests in each run.
         seed: of the runs.
+
+    Raises:
+        ValueError: the SLO is about another quantile than the p95 that is drawn.
     """
 
     def __init__(
@@ -51,6 +54,8 @@ class PlanPanel(LivePanel):
         n: int = 1500,
         seed: int = 0,
     ) -> None:
+        if slo.quantile != 0.95:
+            raise ValueError(f"the panel shows p95, and the SLO is about quantile {slo.quantile:g}")
         self._lengths, self._cost, self._slo = lengths, cost, slo
         self._highest, self._n, self._seed = int(max_waiting[1]), n, seed
         ranges = {"rate": rate, "max_num_seqs": max_num_seqs, "max_waiting": max_waiting}

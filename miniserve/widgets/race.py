@@ -191,7 +191,8 @@ class Race(LivePanel):
             counts = [session.counts for session in self._sessions.values()]
             refused, failed = sum(c.shed for c in counts), sum(c.failed for c in counts)
             lost = f" {refused} refused, {failed} failed." if refused + failed else ""
-            self._notice.say("Finished." + lost)
+            whole = all(len(s.all_records) == self._total for s in self._sessions.values())
+            self._notice.say(("Finished." if whole else "Stopped.") + lost)
         else:
             computed = "A computed race. Press Run for a measured one."
             self._notice.say(computed if self._preview else "Press Run to start the race.")
