@@ -18,7 +18,7 @@ from .lexicon import lexicon
 from .sentence import Example
 from .specs import FRAME_KINDS, KIND_W
 
-FRAME_SHARE = 0.6
+FRAME_SHARE = 0.7
 DRESSED_SHARE = 0.25
 SHARD = 10_000
 

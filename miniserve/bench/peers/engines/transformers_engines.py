@@ -92,7 +92,9 @@ class TransformersContinuous(_Transformers):
             )
             self._manager.start()
         for index, prompt in enumerate(prompts):
-            self._manager.add_request(list(prompt), str(index), max_tokens, eos_token_id=eos_token_id)
+            self._manager.add_request(
+                list(prompt), str(index), max_tokens, eos_token_id=eos_token_id
+            )
         answers: Answers = [[] for _ in prompts]
         for _ in prompts:
             output = self._manager.get_result(timeout=_SILENCE_S)
