@@ -88,11 +88,13 @@ class Frame:
 
 
 def parse(line: str) -> Frame:
-    """Parse a frame. Raises ValueError when a mark has an unknown form, type or code."""
+    """Parse a frame. Raises ValueError for a mark of unknown form, type or code, or half a mark."""
     pieces: list[Piece] = []
     marker = ""
     end = 0
     for m in PIECE.finditer(line):
+        if line[end : m.start()].strip():
+            raise ValueError(f"{line[end : m.start()]!r} is no mark in {line!r}")
         glue = bool(pieces) and m.start() == end
         end = m.end()
         lemma, form, word, kind, mark, plain = m.groups()[5:]
@@ -115,6 +117,8 @@ def parse(line: str) -> Frame:
             pieces.append(Piece(marker, "", "", glue))
         else:
             pieces.append(Piece(plain, "", "", glue))
+    if line[end:].strip():
+        raise ValueError(f"{line[end:]!r} is no mark in {line!r}")
     return Frame(tuple(pieces), marker, line)
 
 

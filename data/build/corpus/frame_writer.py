@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from miniserve.copying import NO_CHANGE
 
 from .forms import Retry
@@ -12,6 +14,8 @@ from .frame_parser import Frame, kinds_of, right_form, same_clause
 from .frame_table import by_kind
 from .sentence import LONGEST, MOST_WORDS, Err, Example, Style, Token, W, render
 
+#: A short question at the end, whose pronoun repeats the subject.
+TAG = re.compile(r"\|tag[|>]|,\s*[a-z']+ (?:he|she|we|they)\?", re.IGNORECASE)
 TWO_SHARE = 0.3  # of the examples with an error; only where another verb can carry one
 
 
@@ -43,6 +47,9 @@ class FrameWriter(FrameChanges):
             pair = g.rng.choice(choices)
             f, at = pair.joined(f)
         also, other = self.second(f, at) if kind != "correct" and g.chance(TWO_SHARE) else (-1, "")
+        tagged = kind == "tag" or bool(TAG.search(f.source))
+        # What an explanation names stays as it is: 'In 2015' marks the past.
+        named = {w for p in f.pieces if p.slip for w in p.slip.asks.lower().split()}
         errs: list[Err] = []
         toks: list[Token] = []
         for i, p in enumerate(f.pieces):
@@ -67,10 +74,10 @@ class FrameWriter(FrameChanges):
                     self.swap(p, rate)
                     if p.type
                     else self.varied(p.text)
-                    if p.text != f.marker
+                    if p.text != f.marker and p.text.lower().strip(",.?!;:") not in named
                     else p.text
                 )
-                swappable = text.lower() in SUBJECTS and kind != "tag" and self.subject_here(f, i)
+                swappable = text.lower() in SUBJECTS and not tagged and self.subject_here(f, i)
                 if swappable and g.chance(rate * 0.4):
                     toks += self.subject(SUBJECTS[text.lower()])
                     continue
@@ -102,7 +109,7 @@ class FrameWriter(FrameChanges):
             style.end = "" if g.chance(0.75) else "!" if end == "." else end
         elif not end and g.chance(0.3):
             style.end = "?" if self.asks(f) else "."
-        if kind == "do_support" and end == "?":
+        if end[:1] == "?" and any(e.kind == "do_support" for e in errs):
             style.end = end  # or else "where he went" may be no question
         wrong, right = render([t for t in toks if t != ""], style)
         if not 3 <= len(wrong.split()) <= MOST_WORDS or len(wrong) > LONGEST:
