@@ -43,7 +43,10 @@ _CODES: dict[type[EngineError], str] = {
 
 
 class CompletionRequest(BaseModel):
-    """OpenAI's request; what would change the answer and is not done here is refused."""
+    """OpenAI's request; what would change the answer and is not done here is refused.
+
+    So are the commonest parameters that other servers have added; any others are ignored.
+    """
 
     model_config = ConfigDict(
         extra="ignore",
@@ -67,6 +70,10 @@ class CompletionRequest(BaseModel):
     presence_penalty: float | None = Field(default=None, ge=0, le=0)
     frequency_penalty: float | None = Field(default=None, ge=0, le=0)
     logit_bias: dict[str, float] | None = Field(default=None, max_length=0)
+    ignore_eos: Literal[False] | None = None
+    min_tokens: int | None = Field(default=None, ge=0, le=0)
+    repetition_penalty: float | None = Field(default=None, ge=1, le=1)
+    stop_token_ids: list[int] | None = Field(default=None, max_length=0)
 
 
 class Choice(BaseModel):

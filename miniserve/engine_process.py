@@ -50,6 +50,7 @@ _LOOK_EVERY_S = 1.0
 #: A process that is found stuck so many times in a row is killed. Once would not do: perhaps it was
 #: this process that was held up, and the signs of life lie unread.
 _LOOKS = 3
+_SIGNALS = {number.value: number.name for number in signal.Signals}
 _HEADER = struct.Struct("!I")  # the length of the pickle that follows
 
 
@@ -251,8 +252,9 @@ class _Child(asyncio.Protocol):
             return "does not end"
         self._finalizer.cancel()
         self._process.close()
+        # A signal may have no name: those for real-time use are numbers only.
         return (
-            f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+            f"was killed by {_SIGNALS.get(-code, -code)}" if code < 0 else f"ended with code {code}"
         )
 
     def kill(self) -> None:

@@ -8,6 +8,7 @@ measure what that costs.
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -23,6 +24,8 @@ from miniserve.client import (
 )
 from miniserve.completion import Completion, EngineError, check_max_tokens
 from miniserve.tutor import Tutor
+
+logger = logging.getLogger(__name__)
 
 
 class BlockingClient(EngineClient):
@@ -84,6 +87,7 @@ class BlockingClient(EngineClient):
         except EngineError:
             raise
         except Exception as error:
+            logger.exception("The model failed")
             raise StepFailed(f"The model failed: {type(error).__name__}.") from error
         if completion.finish_reason == "abort":
             raise TimeoutError

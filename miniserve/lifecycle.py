@@ -63,7 +63,9 @@ class Lifecycle:
             await self.client.start()
             self._reason = "The warm-up correction is running."
             completion = await self._warm_up(self.client)
-        except Exception as error:
+        except (asyncio.CancelledError, KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # a library in Rust that panics raises no `Exception`
             self._failed = True
             self._reason = f"The engine could not be loaded. {type(error).__name__}: {error}"
             logger.error(self._reason)

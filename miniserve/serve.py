@@ -31,7 +31,7 @@ from miniserve.engine_process import EngineProcess
 from miniserve.inline import BlockingClient
 from miniserve.lifecycle import Lifecycle, OpenClient
 from miniserve.load import MakeScheduler, load_core
-from miniserve.logs import set_up_logging
+from miniserve.logs import set_up_logging, written_aside
 from miniserve.metrics import Metrics
 from miniserve.middleware import PROBLEMS, middleware_stack
 from miniserve.middleware.access_log import access_logger
@@ -172,7 +172,6 @@ def run(app: FastAPI, settings: Settings, listener: socket.socket) -> int:
     raise_file_limit()
     rest_garbage_collector()
     access_logger.setLevel(logging.INFO)  # a line a request, however quiet the rest is to be
-    access_logger.addHandler(logging.StreamHandler(sys.stdout))
     access_logger.propagate = False
     config = uvicorn.Config(
         app,
@@ -187,5 +186,6 @@ def run(app: FastAPI, settings: Settings, listener: socket.socket) -> int:
         timeout_keep_alive=KEEP_ALIVE_S,
     )
     server = DrainingServer(config, app.state.lifecycle, settings.drain_timeout_s)
-    server.run(sockets=[listener])
+    with written_aside(access_logger, sys.stdout):
+        server.run(sockets=[listener])
     return server.exit_code

@@ -8,6 +8,7 @@ what is mended is the loop.
 from __future__ import annotations
 
 import asyncio
+import logging
 import queue
 import threading
 import time
@@ -28,6 +29,8 @@ from miniserve.client import (
 from miniserve.completion import Completion, EngineError, check_max_tokens
 from miniserve.threads import caller, settle
 from miniserve.tutor import Tutor
+
+logger = logging.getLogger(__name__)
 
 _STOP_TIMEOUT_S = 5.0
 
@@ -169,6 +172,7 @@ class WorkerClient(EngineClient):
         except EngineError as error:
             return error
         except BaseException as error:
+            logger.error("The model failed", exc_info=error)
             return StepFailed(f"The model failed: {type(error).__name__}.")
 
     def _done(self, job: _Job, result: Completion | EngineError | None) -> None:

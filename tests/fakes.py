@@ -55,7 +55,7 @@ class FakeClient(EngineClient):
         self.text = text
         self.finish_reason: FinishReason = "stop"
         self.error: Exception | None = None
-        self.start_error: Exception | None = None
+        self.start_error: BaseException | None = None
         self.state = EngineStatus(EngineState.READY)
         self.loading = asyncio.Event()
         self.gate = asyncio.Event()

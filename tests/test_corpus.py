@@ -19,6 +19,7 @@ from data.build.corpus.frame_errors import FrameErrors
 from data.build.corpus.frame_joins import joinable, tense
 from data.build.corpus.frame_pairs import pairs
 from data.build.corpus.frame_parser import Frame, frames, parse, right_form
+from data.build.corpus.frame_writer import TAG
 from data.build.corpus.grammar import Grammar
 from data.build.corpus.inflect import (
     Verb,
@@ -358,6 +359,14 @@ def test_a_slip_that_contradicts_its_code_has_no_explanation(mark: str) -> None:
         slip.why(verb(slip.lemma))
 
 
+@pytest.mark.parametrize(
+    "line", ["I see the {n} here.", "He [go|past home.", "She <goed=>went|irr> home.", "Go [home"]
+)
+def test_half_a_mark_is_refused(line: str) -> None:
+    with pytest.raises(ValueError, match="is no mark"):
+        parse(line)
+
+
 def all_frames() -> list[Frame]:
     return [f for name, rows in frames().items() if not name.startswith("!") for f in rows]
 
@@ -507,6 +516,28 @@ def test_errors_that_another_word_gives_away(
         assert planted.why == why.format(word.wrong)
         seen.add(word.wrong)
     assert seen == wrong
+
+
+def test_a_held_out_pair_is_not_planted_by_a_slip_either() -> None:
+    frame, drawer = parse("We were <swim=>swimming|prog|swim|were>."), Drawer("progressive", 0)
+    word, errors = W("swimming"), FrameErrors(cast(Grammar, drawer))
+    assert errors.error(frame, 2, "progressive", word).lemma == "swim"
+    assert word.wrong == "swim"
+    drawer.held_pairs = frozenset({"swim/progressive"})
+    with pytest.raises(Retry):
+        errors.error(frame, 2, "progressive", W("swimming"))
+
+
+@pytest.mark.parametrize(
+    ("line", "tagged"),
+    [
+        ("We [be|be-are] nearly there, aren't we?", True),
+        ("They sleep, <isn't it=>don't they|tag|sleep>?", True),
+        ("She [like|pres3] it, she says.", False),
+    ],
+)
+def test_a_tag_keeps_its_subject(line: str, tagged: bool) -> None:
+    assert bool(TAG.search(line)) == tagged
 
 
 def test_an_error_that_nothing_gives_away_is_not_planted() -> None:

@@ -104,11 +104,12 @@ async def test_the_deadline_is_looked_at_between_tokens() -> None:
         await client.generate("x\n", max_tokens=9, request_id="a")
 
 
-async def test_errors_of_the_model_are_typed() -> None:
+async def test_errors_of_the_model_are_typed_and_logged(caplog: pytest.LogCaptureFixture) -> None:
     client = client_for(FakeTutor(ZeroDivisionError("oops")))
     await client.start()
     with pytest.raises(StepFailed, match="ZeroDivisionError"):
         await client.generate("x\n", max_tokens=9, request_id="a")
+    assert "ZeroDivisionError: oops" in caplog.text
     client = client_for(FakeTutor(PromptTooLong("too long")))
     await client.start()
     with pytest.raises(PromptTooLong):

@@ -43,7 +43,11 @@ async def test_it_is_ready_after_loading_and_one_warm_up() -> None:
         lifecycle.ready_client()
 
 
-@pytest.mark.parametrize("where", ["open", "start", "warm-up"])
+class Panic(BaseException):
+    """As pyo3 raises for a panic in Rust."""
+
+
+@pytest.mark.parametrize("where", ["open", "start", "warm-up", "panic"])
 async def test_a_start_up_that_fails_stays_unready_with_the_reason(where: str) -> None:
     client = FakeClient()
 
@@ -56,6 +60,8 @@ async def test_a_start_up_that_fails_stays_unready_with_the_reason(where: str) -
         client.start_error = OSError("config.json is missing")
     if where == "warm-up":
         client.generate = broken_generate  # type: ignore[method-assign, assignment]
+    if where == "panic":
+        client.start_error = Panic("config.json is missing")
     lifecycle = Lifecycle(open_client, Settings())
     async with lifecycle:
         await until(lambda: "could not be loaded" in lifecycle.reason)

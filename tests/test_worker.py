@@ -222,7 +222,9 @@ class Panic(BaseException):
     """As pyo3 raises for a panic in Rust."""
 
 
-async def test_a_panic_of_a_library_is_an_error_and_not_a_wait() -> None:
+async def test_a_panic_of_a_library_is_an_error_and_not_a_wait(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     def panics(*_: object, **__: object) -> Any:
         raise Panic("index out of bounds")
 
@@ -235,6 +237,7 @@ async def test_a_panic_of_a_library_is_an_error_and_not_a_wait() -> None:
     tutor.generate = panics  # type: ignore[method-assign]
     with pytest.raises(StepFailed, match=r"^The model failed: \w+\.$"):
         await client.generate("a", max_tokens=9, request_id="a")
+    assert "Panic: index out of bounds" in caplog.text
     await client.stop()
 
 

@@ -245,7 +245,7 @@ def passive_do(wrong: str, right: str) -> str:
 
 def who_did(asking: str, wrong: str, right: str) -> str:
     """who did told you? who does live here?"""
-    do = wrong.split()[0].lower()
+    do = wrong.split(maxsplit=1)[0].lower()
     return (
         f"'{asking.capitalize()}' is the subject and needs no '{do}': '{wrong}' becomes '{right}'."
     )
