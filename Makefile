@@ -59,7 +59,7 @@ CACHE   := data/build/cache
 TRAIN   := $(BIN)/python data/build/train.py --precision float32 --threads 2
 AVERAGE := $(BIN)/python data/build/average.py
 
-data: setup      ## make corpora and tutor again (about 26 hours of two cores; needs the train extra)
+data: setup      ## make corpora and tutor again (about 27 hours of two cores; needs the train extra)
 	$(BIN)/python -m pip install --editable '.[train]'
 	for n in 1 2 3 4 5 6; do \
 	  $(CORPUS) --train-examples 600000 --seed 80$$n --out $(CACHE)/v8-$$n || exit 1; done
@@ -95,6 +95,10 @@ data: setup      ## make corpora and tutor again (about 26 hours of two cores; n
 	$(CORPUS) --train-examples 480000 --seed 4301 --out $(CACHE)/v43
 	$(CORPUS) --train-examples 480000 --seed 4401 --out $(CACHE)/v44
 	$(CORPUS) --train-examples 480000 --seed 4501 --out $(CACHE)/v45
+	$(CORPUS) --train-examples 480000 --seed 4601 --out $(CACHE)/v46
+	$(CORPUS) --train-examples 480000 --seed 4701 --out $(CACHE)/v47
+	$(CORPUS) --train-examples 480000 --seed 4801 --out $(CACHE)/v48
+	$(CORPUS) --train-examples 480000 --seed 4901 --out $(CACHE)/v49
 	$(TRAIN) --recipe data/build/recipes/part1.json --run $(CACHE)/run
 	cp -r $(CACHE)/run/export $(CACHE)/first
 	$(TRAIN) --recipe data/build/recipes/part2.json --run $(CACHE)/run9
@@ -151,7 +155,9 @@ data: setup      ## make corpora and tutor again (about 26 hours of two cores; n
 	$(BIN)/python data/build/deepen.py $(CACHE)/ninth 1,2 $(CACHE)/deep_ninth
 	$(TRAIN) --recipe data/build/recipes/part22.json --run $(CACHE)/run43
 	$(AVERAGE) $(CACHE)/deep_start $(CACHE)/run43/export 0.65 $(CACHE)/twenty_second
-	$(AVERAGE) $(CACHE)/deep_ninth $(CACHE)/twenty_second 0.94 data/tutor
+	$(AVERAGE) $(CACHE)/deep_ninth $(CACHE)/twenty_second 0.94 $(CACHE)/twenty_second_mean
+	$(TRAIN) --recipe data/build/recipes/part23.json --run $(CACHE)/run45
+	$(AVERAGE) $(CACHE)/twenty_second_mean $(CACHE)/run45/export 0.6 data/tutor
 	$(BIN)/python data/build/make_golden.py
 	$(BIN)/python data/build/evaluate.py --kinds
 
