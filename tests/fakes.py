@@ -18,6 +18,10 @@ ANSWER = "He went to school.\nThe past tense of 'go' is the irregular form 'went
 TIMING = Timing(queue_s=0.001, prefill_s=0.002, decode_s=0.0345)
 
 
+class Panic(BaseException):
+    """As pyo3 raises for a panic in Rust."""
+
+
 def held_load(tutor: Any) -> tuple[threading.Event, Callable[[], Any]]:
     """An event, and an `open_tutor` that gives `tutor`, or raises it, once the event is set."""
     loading = threading.Event()

@@ -13,6 +13,7 @@ from safetensors.numpy import load_file, save_file
 from tokenizers import Tokenizer, models
 
 from miniserve.model import CheckpointError, checkpoint, load_checkpoint
+from tests.fakes import Panic
 from tests.tiny_checkpoint import TINY, write_tiny_checkpoint
 
 
@@ -204,9 +205,6 @@ def test_values_that_are_no_numbers(directory: Path, value: float) -> None:
 def test_tokenizer_that_makes_the_library_panic(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Panic(BaseException):
-        pass
-
     def from_str(_: str) -> None:
         raise Panic("called `Option::unwrap()` on a `None` value")
 

@@ -16,7 +16,7 @@ from miniserve.client import (
 from miniserve.completion import Completion, PromptTooLong
 from miniserve.lifecycle import Lifecycle
 from miniserve.settings import Settings
-from tests.fakes import FakeClient, until
+from tests.fakes import FakeClient, Panic, until
 
 pytestmark = pytest.mark.anyio
 
@@ -41,10 +41,6 @@ async def test_it_is_ready_after_loading_and_one_warm_up() -> None:
     assert client.stopped == 1
     with pytest.raises(EngineUnavailable):
         lifecycle.ready_client()
-
-
-class Panic(BaseException):
-    """As pyo3 raises for a panic in Rust."""
 
 
 @pytest.mark.parametrize("where", ["open", "start", "warm-up", "panic"])

@@ -20,7 +20,7 @@ from miniserve.completion import Completion, PromptTooLong
 from miniserve.inline import BlockingClient
 from miniserve.tutor import Tutor
 from miniserve.worker import WorkerClient
-from tests.fakes import TIMING, completion, held_load, until
+from tests.fakes import TIMING, Panic, completion, held_load, until
 
 pytestmark = pytest.mark.anyio
 
@@ -216,10 +216,6 @@ async def test_a_load_that_fails_says_why_and_leaves_no_thread() -> None:
     assert "missing" in client.status().reason
     await client.stop()
     assert not [thread for thread in threading.enumerate() if thread.name == "worker"]
-
-
-class Panic(BaseException):
-    """As pyo3 raises for a panic in Rust."""
 
 
 async def test_a_panic_of_a_library_is_an_error_and_not_a_wait(

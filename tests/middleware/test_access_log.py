@@ -12,6 +12,7 @@ from miniserve.metrics import Metrics
 from miniserve.middleware.access_log import AccessLog
 from miniserve.middleware.count_requests import CountRequests
 from tests.asgi import Inner, call, chunk, scope_for
+from tests.fakes import Panic
 
 pytestmark = pytest.mark.anyio
 
@@ -75,9 +76,6 @@ async def test_an_unexpected_error_becomes_a_500_with_a_line_and_a_traceback(
 
 
 async def test_a_panic_of_a_library_becomes_a_500_too(lines: Any) -> None:
-    class Panic(BaseException):
-        pass
-
     answer = await call(AccessLog(Inner(error=Panic("at the disco"))), scope_for())
     assert answer.status == 500
     assert [line["status"] for line in lines()] == [500]

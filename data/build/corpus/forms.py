@@ -87,8 +87,8 @@ class VerbForms(Subjects):
         }
         self.past_forms = frozenset(v.past for v in lex.verbs.values() if v.irregular)
 
-    def plant(self, w: W, wrong: str, lemma: str, why: str) -> Err:
-        """Put the wanted error on `w`; return it. Raises Retry when it may not be there."""
+    def plant(self, w: W, wrong: str, lemma: str, why: str) -> None:
+        """Put the wanted error on `w`. Raises Retry when it may not be there."""
         if wrong == w.right or self.err is not None:
             raise Retry
         pair = f"{lemma}/{self.want}"
@@ -96,7 +96,6 @@ class VerbForms(Subjects):
             raise Retry
         w.wrong = wrong
         self.err = Err(self.want, lemma, why)
-        return self.err
 
     def wants(self, kind: str) -> bool:
         """Whether this kind is wanted and still to be planted."""

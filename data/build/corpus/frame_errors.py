@@ -164,15 +164,15 @@ class FrameErrors:
     def error(self, f: Frame, i: int, kind: str, w: W) -> Err:
         """Plant `kind` on the verb of piece i. Raises Retry when it cannot be."""
         g, p = self.g, f.pieces[i]
-        g.want, g.err = kind, None
-        if p.slip:
-            why = p.slip.why(BE if p.text == "be" else g.lex.verbs[p.text])
-            return g.plant(w, p.slip.wrong, p.text, why)
         rng = g.rng
         form = p.form.partition(":")[0]
         right = w.right
+        g.want, g.err = kind, None
         low = right.lower().replace("’", "'")
-        if form in {"have3", "have", "do3", "do"}:
+        if p.slip:
+            why = p.slip.why(BE if p.text == "be" else g.lex.verbs[p.text])
+            g.plant(w, p.slip.wrong, p.text, why)
+        elif form in {"have3", "have", "do3", "do"}:
             wrong = FLIP.get(TYPED.get(low, low))
             if wrong is None:
                 raise Retry

@@ -89,12 +89,12 @@ class Frame:
 
 def parse(line: str) -> Frame:
     """Parse a frame. Raises ValueError for a mark of unknown form, type or code, or half a mark."""
+    if half := PIECE.sub("", line).strip():
+        raise ValueError(f"{half!r} is no mark in {line!r}")
     pieces: list[Piece] = []
     marker = ""
     end = 0
     for m in PIECE.finditer(line):
-        if line[end : m.start()].strip():
-            raise ValueError(f"{line[end : m.start()]!r} is no mark in {line!r}")
         glue = bool(pieces) and m.start() == end
         end = m.end()
         lemma, form, word, kind, mark, plain = m.groups()[5:]
@@ -117,8 +117,6 @@ def parse(line: str) -> Frame:
             pieces.append(Piece(marker, "", "", glue))
         else:
             pieces.append(Piece(plain, "", "", glue))
-    if line[end:].strip():
-        raise ValueError(f"{line[end:]!r} is no mark in {line!r}")
     return Frame(tuple(pieces), marker, line)
 
 
