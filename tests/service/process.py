@@ -172,6 +172,11 @@ class ServerProcess:
         """Requests that the HTTP side is working on, the asking one apart."""
         return self.metric("http_requests_in_flight") - 1
 
+    def held(self) -> float:
+        """Requests that the engine has taken: those in a slot and those that wait, of one moment."""
+        now = self.metrics()
+        return sum(self.metric(f"num_requests_{state}", now) for state in ("running", "waiting"))
+
     @contextlib.contextmanager
     def hanging(self, sentence: str) -> Iterator[socket.socket]:
         """Ask over a bare socket and read nothing; closing the socket is going away."""

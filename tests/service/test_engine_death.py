@@ -31,7 +31,7 @@ def test_kill_nine_in_the_middle_of_a_full_batch() -> None:
             engine = engine_of(server)
             assert engine is not None
             waiting = [server.start_correct("Say 100.") for _ in range(5)]
-            eventually(lambda: server.running() == 5, "three run and two wait")
+            eventually(lambda: server.held() == 5, "three run and two wait")
             engine.send_signal(signal.SIGKILL)
             for answer in [request.result(60) for request in waiting]:
                 assert answer.status_code == 503

@@ -12,9 +12,7 @@ def test_one_more_than_the_bound_gets_503_at_once_without_the_model(tmp_path: Pa
     with ServerProcess(slow=slow, max_num_seqs=2, max_waiting=3) as server:
         hold.touch()
         taken = [server.start_correct(f"Say {20 + index}.") for index in range(5)]
-        eventually(lambda: server.running() == 5, "five are taken")
-        names = ("num_requests_running", "num_requests_waiting")
-        assert sum(server.metric(name) for name in names) == 5
+        eventually(lambda: server.held() == 5, "the engine has taken five")
         for _ in range(3):
             refused = server.correct("This one is too many.")
             assert (refused.status_code, refused.json()["type"]) == (

@@ -72,11 +72,11 @@ def test_a_client_that_goes_away_while_it_waits_frees_its_place(
 ) -> None:
     server = free_loop_server
     first = server.start_correct("Say 80.")
-    eventually(lambda: held(server) == 1, "one runs")
+    eventually(lambda: server.held() == 1, "one runs")
     with server.hanging("Say 80."):
-        eventually(lambda: held(server) == 2, "one waits")
+        eventually(lambda: server.held() == 2, "one waits")
         assert server.correct("Say 5.").status_code == 503
-    eventually(lambda: held(server) == 1, "the waiting one is gone")
+    eventually(lambda: server.held() == 1, "the waiting one is gone")
     assert not first.done()
     assert server.correct("Say 5.").status_code == 200
     assert first.result(60).status_code == 200
@@ -96,9 +96,3 @@ def test_even_sync_does_not_compute_for_a_client_that_left_while_it_waited(tmp_p
         eventually(lambda: len(server.log(status=499)) == 3, "the disconnects are heard")
         assert server.correct("Say 5.").status_code == 200
         assert "Nobody" not in seen.read_text("utf-8")
-
-
-def held(server: ServerProcess) -> float:
-    """Requests that the engine holds, running or waiting."""
-    now = server.metrics()
-    return server.metric("num_requests_running", now) + server.metric("num_requests_waiting", now)
