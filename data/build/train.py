@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import functional as F
@@ -66,6 +67,7 @@ class Recipe:
     average: float  #: share that the running average of the weights keeps in a step
     seed: int
     skip_below: float = 0.0  #: nats; an example with less loss is passed over in the way back
+    explanation_share: float = 1.0  #: how much a token of the explanation counts in the loss
     initial: str | None = None  #: checkpoint folder below the corpus folder to go on from
     tokenizer: str | None = None  #: folder, likewise, of a tokenizer to keep; or else it is
     tokenizer_examples: int = 0  #: trained on so many of the first stage's examples
@@ -117,10 +119,11 @@ def learn(forward: Forward, weights: Weights, batch: MicroBatch, scale: float, r
         piece = seen[places]
         scores = (piece @ embed.T).float()
         logsumexp = scores.logsumexp(-1, keepdim=True)
-        total += (logsumexp - scores.gather(1, target[:, None])).sum()
+        share = batch.shares[start : start + rows, None]
+        total += ((logsumexp - scores.gather(1, target[:, None])) * share).sum()
         slope = scores.sub_(logsumexp).exp_()
         slope.scatter_add_(1, target[:, None], slope.new_full((len(target), 1), -1.0))
-        narrow = slope.mul_(scale).to(seen.dtype)
+        narrow = slope.mul_(share * scale).to(seen.dtype)
         slopes[places] = narrow @ embed
         to_embed += narrow.T @ piece
     states.backward(slopes.view_as(states))
@@ -139,6 +142,7 @@ def losses(forward: Forward, weights: Weights, batch: MicroBatch, rows: int) -> 
             places, target = batch.places[start : start + rows], batch.targets[start : start + rows]
             scores = (states[places] @ weights["embed"].T).float()
             loss = F.cross_entropy(scores, target, reduction="none")
+            loss *= batch.shares[start : start + rows]
             total.index_add_(0, places // batch.ids.shape[1], loss)
     return total
 
@@ -222,8 +226,8 @@ class Run:
         """One step of the optimiser; the mean loss (nats a token) of its batch."""
         self._load_stage()
         indices = self._order.indices(self.done - self._before)
-        tokens, rows = MICRO[self.device.type]
-        pieces = list(micro_batches(self._corpus, indices, tokens, self.device))
+        _, rows = MICRO[self.device.type]
+        pieces = self._pieces(indices)
         scale = 1.0 / sum(len(piece.targets) for piece in pieces)
         loss = torch.zeros((), device=self.device)
         if self.recipe.skip_below:
@@ -245,13 +249,17 @@ class Run:
         thirds of the work on them are for nothing (Jiang et al. 2019, "Accelerating deep learning
         by focusing on the biggest losers"; here the choice is by a threshold).
         """
-        tokens, rows = MICRO[self.device.type]
+        _, rows = MICRO[self.device.type]
         lost = [losses(self._forward, self.optimizer.working, piece, rows) for piece in pieces]
         each = torch.cat(lost)
         hard = each >= self.recipe.skip_below
         chosen = np.concatenate([piece.examples for piece in pieces])[hard.cpu().numpy()]
-        left = list(micro_batches(self._corpus, chosen, tokens, self.device))
-        return left, each[~hard].sum() * scale
+        return self._pieces(chosen), each[~hard].sum() * scale
+
+    def _pieces(self, indices: NDArray[np.int64]) -> list[MicroBatch]:
+        tokens, _ = MICRO[self.device.type]
+        share = self.recipe.explanation_share
+        return list(micro_batches(self._corpus, indices, tokens, self.device, share))
 
     def save(self) -> None:
         """The state for a restart, and an export: the running average, at the end the weights."""

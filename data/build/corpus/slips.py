@@ -20,6 +20,14 @@ SYNTAX = r"<([^<>|=]+)=>([^<>|]+)\|(\w+)\|([\w'-]+)(?:\|([^<>|]+))?>"
 BE = Verb("be", "is", "was", "been", "being", irregular=True, shaky=False)
 SUBJECTS = {"s": NP([]), "p": NP([], "p"), "I": NP([], pron="I"), "you": NP([], "p", pron="you")}
 DO = re.compile(r"\b(do|does|did)(?=\b|n't)")
+#: What may stand between *be* and the word that says something: 'is still hungry'.
+LIGHT = frozenset(
+    (
+        "a", "all", "almost", "already", "also", "always", "an", "as", "at", "by", "even", "from",
+        "in", "just", "my", "never", "no", "not", "now", "often", "on", "only", "our", "really",
+        "so", "still", "the", "too", "usually", "very", "you",
+    )
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -59,6 +67,40 @@ class Code:
     form: str = ""
 
 
+def _kept(wrong: str, right: str, first: int) -> tuple[str, str]:
+    """Both without the words that end them alike, but never less than the `first` words.
+
+    How far a mark reaches is as whoever typed it liked; an explanation names the same words always.
+    """
+    old, new = wrong.split(), right.split()
+    while min(len(old), len(new)) > first and old[-1] == new[-1]:
+        del old[-1], new[-1]
+    return " ".join(old), " ".join(new)
+
+
+def _low(words: str) -> str:
+    """A verb as it is within a sentence: 'Is' → 'is'."""
+    return words[0].lower() + words[1:]
+
+
+def _verb(s: Slip) -> tuple[str, str]:
+    """The verb that changes: 'is leaving' → 'was leaving' is 'is' → 'was'."""
+    wrong, right = _kept(s.wrong, s.right, first=1)
+    while min(wrong.count(" "), right.count(" ")) and wrong.split(" ")[0] == right.split(" ")[0]:
+        wrong, right = wrong.partition(" ")[2], right.partition(" ")[2]
+    return _low(wrong), _low(right)
+
+
+def _missing(s: Slip, verb: str) -> str:
+    """The auxiliary with the next word that says something: 'even older' → 'is even older'."""
+    old = s.wrong.split()
+    first = next((n for n, word in enumerate(old, 1) if word.lower() not in LIGHT), len(old))
+    if verb == "be" and s.right.lower().endswith(s.wrong.lower()):
+        wrong, right = " ".join(old[:first]), " ".join(s.right.split()[: first + 1])
+        return explain.missing(verb, wrong, right)
+    return explain.missing(verb, s.wrong, s.right)
+
+
 def _needless(s: Slip, v: Verb) -> str:
     be, _, rest = s.wrong.partition(" ")
     if v.lemma in NO_BE and rest == v.lemma:
@@ -70,7 +112,7 @@ def _order(s: Slip, v: Verb) -> str:
     auxiliary, _, subject = s.right.partition(" ")
     if s.wrong.lower().split() != [*subject.lower().split(), auxiliary.lower()]:
         raise ValueError(f"{s.right!r} is not {s.wrong!r} in question order")
-    return explain.question_order(auxiliary, subject, s.wrong, s.right)
+    return explain.question_order(_low(auxiliary), subject, s.wrong, s.right)
 
 
 def _do(s: Slip) -> str:
@@ -89,19 +131,20 @@ def _spelled(s: Slip, v: Verb) -> str:
 
 
 CODES = {
-    "be": Code("missing_be", lambda s, v: explain.missing("be", s.wrong, s.right)),
-    "have": Code("missing_have", lambda s, v: explain.missing("have", s.wrong, s.right)),
+    "be": Code("missing_be", lambda s, v: _missing(s, "be")),
+    "have": Code("missing_have", lambda s, v: _missing(s, "have")),
     "nobe": Code("needless_be", _needless),
     "nopas": Code("participle_passive", lambda s, v: explain.no_passive(v.lemma, s.wrong, s.right)),
     "ask": Code(
-        "needless_be", lambda s, v: explain.wrong_question(s.right.split()[0], s.wrong, s.right)
+        "needless_be",
+        lambda s, v: explain.wrong_question(s.right.split()[0], *_kept(s.wrong, s.right, first=2)),
     ),
     "qdo": Code("do_support", lambda s, v: explain.question_do(_do(s), s.wrong, s.right)),
     "who": Code("do_support", lambda s, v: explain.who_did(s.asks, s.wrong, s.right)),
     "order": Code("question_order", _order),
     "ind": Code("question_order", lambda s, v: explain.indirect_question(s.wrong, s.right)),
     "tag": Code("tag", lambda s, v: explain.tag(True, s.wrong, s.right)),
-    "so": Code("tag", lambda s, v: explain.tag(False, s.wrong, s.right)),
+    "so": Code("tag", lambda s, v: explain.tag(False, *_verb(s))),
     "ndo": Code("do_support", lambda s, v: explain.missing_do(_do(s), s.wrong, s.right)),
     "negdo": Code("do_support", lambda s, v: explain.negative_do(v.lemma, s.wrong, s.right)),
     "pasdo": Code("needless_be", lambda s, v: explain.passive_do(s.wrong, s.right)),
@@ -119,11 +162,9 @@ CODES = {
     "irr": Code("overregular_past", lambda s, v: explain.overregular(v), "past"),
     "dbl": Code("doubled_past", lambda s, v: explain.doubled(v), "past"),
     "spell": Code("misspelled_past", _spelled),
-    "s": Code("s_missing", lambda s, v: explain.s_missing(s.wrong, s.right)),
-    "nos": Code("s_added", lambda s, v: explain.s_added(s.right)),
-    "agr": Code(
-        "be_agreement", lambda s, v: explain.be_agreement(SUBJECTS[s.asks], s.wrong, s.right)
-    ),
+    "s": Code("s_missing", lambda s, v: explain.s_missing(*_verb(s))),
+    "nos": Code("s_added", lambda s, v: explain.s_added(_verb(s)[1])),
+    "agr": Code("be_agreement", lambda s, v: explain.be_agreement(SUBJECTS[s.asks], *_verb(s))),
     "pp": Code("participle_have", lambda s, v: explain.participle_have(s.asks, v), "pp"),
     "ppp": Code("participle_passive", lambda s, v: explain.participle_passive(s.asks, v), "pp"),
     "red": Code("participle_passive", lambda s, v: explain.participle_alone(v), "pp"),
@@ -133,12 +174,12 @@ CODES = {
     "habit": Code("habit", lambda s, v: explain.habit(s.wrong, s.right)),
     "ed": Code("feeling", lambda s, v: explain.feeling(v, feels=True), "pp"),
     "ing": Code("feeling", lambda s, v: explain.feeling(v, feels=False), "ing"),
-    "past": Code("past_marker", lambda s, v: explain.past_marker(s.asks, s.wrong, s.right)),
+    "past": Code("past_marker", lambda s, v: explain.past_marker(s.asks, *_verb(s))),
     "over": Code("perfect_past", lambda s, v: explain.perfect_past(s.asks, s.wrong, s.right)),
     "since": Code("since_perfect", lambda s, v: explain.since_perfect(s.wrong, s.right)),
-    "seq": Code("past_sequence", lambda s, v: explain.past_sequence(s.asks, s.wrong, s.right)),
+    "seq": Code("past_sequence", lambda s, v: explain.past_sequence(s.asks, *_verb(s))),
     "time": Code("time_clause", lambda s, v: explain.time_clause(s.asks, s.wrong, s.right)),
-    "wish": Code("past_sequence", lambda s, v: explain.after_wish(s.asks, s.wrong, s.right)),
+    "wish": Code("past_sequence", lambda s, v: explain.after_wish(s.asks, *_verb(s))),
     "ifw": Code("past_sequence", lambda s, v: explain.if_would(s.wrong, s.right)),
     "would": Code("modal_form", lambda s, v: explain.missing_would(s.wrong, s.right)),
 }

@@ -25,12 +25,13 @@ class TokenCorpus:
     """All examples end to end.
 
     ``starts``: (examples + 1,), where each begins; ``prompts``: tokens of the sentence with its
-    line break.
+    line break, which is the token ``line_break``.
     """
 
     ids: NDArray[np.uint16]
     starts: NDArray[np.int64]
     prompts: NDArray[np.uint8]
+    line_break: int
 
     def __len__(self) -> int:
         return len(self.prompts)
@@ -51,7 +52,7 @@ def encode_corpus(path: Path, examples: int, tokenizer: Tokenizer) -> TokenCorpu
                 lengths.append(len(ids))
                 prompts.append(ids.index(line_break) + 1)
     starts = np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
-    return TokenCorpus(np.concatenate(parts), starts, np.array(prompts, np.uint8))
+    return TokenCorpus(np.concatenate(parts), starts, np.array(prompts, np.uint8), line_break)
 
 
 def _text(example: dict[str, str]) -> str:
@@ -67,7 +68,8 @@ def load_corpus(path: Path, examples: int, tokenizer: Tokenizer) -> TokenCorpus:
         np.savez(partial, **vars(corpus))
         partial.replace(cache)
     with np.load(cache) as arrays:
-        corpus = TokenCorpus(**arrays)
+        line_break = int(arrays["line_break"])
+        corpus = TokenCorpus(arrays["ids"], arrays["starts"], arrays["prompts"], line_break)
     if len(corpus) != examples:
         raise ValueError(f"{cache}: {len(corpus)} examples, not the {examples} of the recipe")
     return corpus
@@ -95,13 +97,14 @@ class MicroBatch:
     """Examples of one step, padded to one length; all but ``examples`` on the device.
 
     ``examples``: (batch,), their indices; ``ids``: (batch, length); at the flat ``places`` the next
-    token, ``targets``, is learned.
+    token, ``targets``, is learned; ``shares``: (places,), how much each counts.
     """
 
     examples: NDArray[np.int64]
     ids: Tensor
     places: Tensor
     targets: Tensor
+    shares: Tensor
 
 
 def micro_batches(
@@ -109,8 +112,12 @@ def micro_batches(
     indices: NDArray[np.int64],
     max_tokens: int,
     device: torch.device,
+    explanation_share: float = 1.0,
 ) -> Iterator[MicroBatch]:
-    """Cut a step's examples, sorted by length, into pieces of at most ``max_tokens``."""
+    """Cut a step's examples, sorted by length, into pieces of at most ``max_tokens``.
+
+    A token of the corrected sentence counts once, one of the explanation ``explanation_share``.
+    """
     lengths = corpus.starts[indices + 1] - corpus.starts[indices] - 1
     by_length = np.argsort(-lengths, kind="stable")
     begin = 0
@@ -124,7 +131,9 @@ def micro_batches(
         ids = np.where(places <= end, corpus.ids[read], PAD_ID).astype(np.int64)
         learned = (places[:-1] < end) & (places[:-1] >= corpus.prompts[indices[rows], None] - 1)
         flat = np.flatnonzero(learned)
-        arrays = (ids[:, :-1].copy(), flat, ids[:, 1:].reshape(-1)[flat])
+        explains = ((ids == corpus.line_break).cumsum(1)[:, :-1] > 1).reshape(-1)[flat]
+        shares = np.where(explains, np.float32(explanation_share), np.float32(1))
+        arrays = (ids[:, :-1].copy(), flat, ids[:, 1:].reshape(-1)[flat], shares)
         moved = (_moved(torch.from_numpy(array), device) for array in arrays)
         yield MicroBatch(indices[rows], *moved)
 
