@@ -7,12 +7,9 @@ measure what that costs.
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 
 from miniserve.client import (
     EngineClient,
@@ -20,9 +17,9 @@ from miniserve.client import (
     EngineStatus,
     EngineUnavailable,
     StepFailed,
-    as_exception,
 )
 from miniserve.completion import Completion, EngineError, check_max_tokens
+from miniserve.threads import in_daemon
 from miniserve.tutor import Tutor
 
 logger = logging.getLogger(__name__)
@@ -47,19 +44,8 @@ class BlockingClient(EngineClient):
     async def start(self) -> None:
         """Load the model; raises what loading raised."""
         self._status = EngineStatus(EngineState.STARTING, "The model is being loaded.")
-        loading: Future[Tutor] = Future()
-        loading.set_running_or_notify_cancel()  # a load can be given up, not cancelled
-
-        def load() -> None:
-            try:
-                loading.set_result(self._open_tutor())
-            except BaseException as error:
-                loading.set_exception(as_exception(error))
-
-        # A daemon: a server that is stopped does not wait for it, as it would for `to_thread`.
-        threading.Thread(target=load, name="load the model", daemon=True).start()
         try:
-            tutor = await asyncio.wrap_future(loading)
+            tutor = await in_daemon(self._open_tutor, "load the model")
         except Exception as error:
             if self._status.state is EngineState.STARTING:  # else stopped meanwhile
                 self._status = EngineStatus(EngineState.FAILED, f"The model did not load: {error}")

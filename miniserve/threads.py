@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from miniserve.client import as_exception
+
+T = TypeVar("T")
 
 
 def caller(
@@ -35,3 +38,22 @@ def settle(future: asyncio.Future[Any], result: object) -> None:
         future.set_exception(as_exception(result))
     else:
         future.set_result(result)
+
+
+def in_daemon(make: Callable[[], T], name: str) -> asyncio.Future[T]:
+    """Call `make` in a thread of that name; what it returns or raises is the future's.
+
+    A server that is stopped does not wait for the thread, as it would for `asyncio.to_thread`.
+    """
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+    on_loop = caller(loop, lambda: None)
+
+    def run() -> None:
+        try:
+            on_loop(settle, future, make())
+        except BaseException as error:
+            on_loop(settle, future, error)
+
+    threading.Thread(target=run, name=name, daemon=True).start()
+    return future
