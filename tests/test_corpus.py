@@ -344,6 +344,28 @@ def test_a_slip_explains_itself(mark: str, kind: str, why: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("marks", "told"),
+    [
+        (("<is leaving=>was leaving|seq|be|said>", "<is=>was|seq|be|said>"), "'is' becomes 'was'"),
+        (("<Do=>Does|s|do>", "<do=>does|s|do>"), "'do' becomes 'does'"),
+        (("<never hear=>never heard|past|hear|last night>",), "'hear' becomes 'heard'"),
+        (("<do I=>can I|so|do>", "<do=>can|so|do>"), "'do' becomes 'can'"),
+        (("<Are you like=>Do you like|ask|like>", "<Are you=>Do you|ask|like>"), "'Do you'."),
+        (("<late=>is late|be|be>", "<late now=>is late now|be|be>"), "'late' becomes 'is late'."),
+        (("<so thin=>are so thin|be|be>",), "'so thin' becomes 'are so thin'"),
+    ],
+)
+def test_an_explanation_names_the_same_words_however_far_a_mark_reaches(
+    marks: tuple[str, ...], told: str
+) -> None:
+    for mark in marks:
+        slip = parse(mark).pieces[0].slip
+        assert slip is not None
+        why = slip.why(verb(slip.lemma))
+        assert told in why
+
+
+@pytest.mark.parametrize(
     "mark",
     [
         "<go=>go away|to|go>",
