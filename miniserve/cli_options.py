@@ -13,7 +13,7 @@ from miniserve.stepcost import StepCost
 
 StepCostFile = Annotated[
     Path | None,
-    typer.Option(help="JSON of a fitted step cost; default: the one of the standard load test."),
+    typer.Option(help="JSON of a fitted step cost; default: the one that the chapters use."),
 ]
 LengthsFile = Annotated[
     Path | None, typer.Option(help="JSON of lengths in tokens; default: those of the verb corpus.")

@@ -192,7 +192,10 @@ def in_short(sentence: str, corrected: str) -> str:
 
 
 def _stand_ins_for(pieces: list[str]) -> dict[str, str]:
-    """A name that is not in the sentence for each address and each word in another script."""
+    """A name that is not in the sentence for each address and each word in another script.
+
+    If there are more than names, the others stay.
+    """
     used = {piece.lower() for piece in pieces}
     names = [name for name in _STAND_INS if name.lower() not in used]
     hidden = [

@@ -27,7 +27,7 @@ def health_router(lifecycle: Lifecycle) -> APIRouter:
         responses=problems.responses([problems.UNAVAILABLE, problems.ENGINE_FAILED]),
     )
     async def readyz() -> Ready:
-        """200 once the model is loaded and has made one correction; else 503 with the reason."""
+        """200 once the model is loaded and has generated once; else 503 with the reason."""
         status = lifecycle.ready_client().status()
         return Ready(num_running=status.num_running, num_waiting=status.num_waiting)
 

@@ -1,4 +1,4 @@
-"""What the server and its engine's process write to standard error."""
+"""What the server and its engine's process write to standard error, and a thread for other logs."""
 
 from __future__ import annotations
 

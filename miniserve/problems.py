@@ -1,8 +1,10 @@
 """Every kind of error as an RFC 9457 problem: its status, its words, its place in the OpenAPI page.
 
-A status says whose turn it is. 4xx: send something else; that a model's answer cannot be read is
-one of them (422), because a greedy model gives the same answer again. 503: the same request may
-succeed later, and `Retry-After` says when. 504: the server gave up waiting. No problem ever repeats
+A status says whose turn it is. 4xx: send something else (408 and 429: the same, but faster, or
+later); that a model's answer cannot be read is one of them (422), because a greedy model gives the
+same answer again. 500: a fault in here. 503: the same request may succeed later, and `Retry-After`
+says when to try (if the engine has failed, somebody has to look first). 504: the server gave up
+waiting. No problem ever repeats
 what the client sent. `miniserve.error_handlers` says which exception is which problem.
 """
 

@@ -94,9 +94,9 @@ def check_sentence(text: str) -> str:
     """Return the sentence, `trimmed`.
 
     Raises:
-        SentenceError: it is not 1 to 200 characters of printable text in one line. What is
-            printable is `str.isprintable`'s definition (no control or format characters), and
-            what joins two letters or two emoji.
+        SentenceError: it is not 1 to 200 characters of printable text in one line. Printable is
+            what `str.isprintable` accepts, and the invisible characters that join two letters or
+            two emoji.
     """
     sentence = trimmed(text)
     if not sentence:

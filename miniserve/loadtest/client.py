@@ -192,8 +192,8 @@ class LoadClient:
     def _idle_connection(self) -> Connection | None:
         """Return a connection that nobody uses, if there is one: the newest first.
 
-        The others may grow old, and go before a server's own 5 s are up, so that no request meets a
-        door that is just being closed.
+        The others may grow old, and go before the 5 s are up for which uvicorn, if not told
+        otherwise, keeps them, so that no request meets a door that is just being closed.
         """
         oldest = time.perf_counter() - _KEEP_IDLE_S
         while self._idle:

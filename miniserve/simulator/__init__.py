@@ -11,7 +11,7 @@
 `fleet`
     many replicas behind a router.
 `standard`
-    the lengths and the step cost of the standard load test.
+    the lengths and the step cost that the chapters use.
 `published`
     the shape of well-known results, from their published step costs.
 `prediction`

@@ -15,7 +15,7 @@ LENGTHS_FILE = DATA_DIR / "latency" / "lengths.json"
 
 
 def standard_cost() -> StepCost:
-    """Return the step cost of the tutor, as fitted where the standard load test was run."""
+    """Return the saved step cost: of a tutor with four layers, fitted on 23 November 2026."""
     return StepCost.load(STEP_COST_FILE)
 
 
