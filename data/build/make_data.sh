@@ -149,7 +149,7 @@ part 23 run45
 mean twenty_second_mean run45/export 0.6 twenty_third_mean
 
 part 24 run50
-mean twenty_third_mean run50/export 0.6 twenty_fourth_mean
+mean twenty_third_mean run50/export 0.85 twenty_fourth_mean
 cp "$cache/twenty_fourth_mean/"* data/tutor
 
 "$python" data/build/make_golden.py
