@@ -173,7 +173,7 @@ class ServerProcess:
         return self.metric("http_requests_in_flight") - 1
 
     def held(self) -> float:
-        """Requests that the engine has taken: those in a slot and those that wait, of one moment."""
+        """Requests that the engine holds at one moment, in a slot or waiting for one."""
         now = self.metrics()
         return sum(self.metric(f"num_requests_{state}", now) for state in ("running", "waiting"))
 
