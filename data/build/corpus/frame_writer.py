@@ -100,6 +100,7 @@ class FrameWriter(FrameChanges):
         tokens: list[Token] = []
         errors: list[Err] = []
         for i, p in enumerate(f.pieces):
+            new: list[Token]
             new = [self.verb(plan, i, errors)] if p.form else self.words(plan, i, named, tagged)
             if p.glue and tokens:
                 new[0] = glue(tokens.pop(), new[0])
