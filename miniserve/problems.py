@@ -4,8 +4,8 @@ A status says whose turn it is. 4xx: send something else (408 and 429: the same,
 later); that a model's answer cannot be read is one of them (422), because a greedy model gives the
 same answer again. 500: a fault in here. 503: the same request may succeed later, and `Retry-After`
 says when to try (if the engine has failed, somebody has to look first). 504: the server gave up
-waiting. No problem ever repeats
-what the client sent. `miniserve.error_handlers` says which exception is which problem.
+waiting. No problem ever repeats what the client sent. `miniserve.error_handlers` says which
+exception is which problem.
 """
 
 from __future__ import annotations

@@ -104,6 +104,8 @@ Forward = Callable[[Weights, Tensor], Tensor]  #: embeddings → states before t
 def learn(forward: Forward, weights: Weights, batch: MicroBatch, scale: float, rows: int) -> Tensor:
     """Add the gradients of ``scale`` times the summed cross entropy to the weights; the loss.
 
+    Each token counts as much as its share in the batch says.
+
     The embedding is tied to the softmax, and its gradient is made by hand at both ends: the softmax
     in pieces of so many ``rows``, which on a processor stay in the cache, with its slope on the
     way; and the tokens read by one sum in float32.
@@ -134,7 +136,7 @@ def learn(forward: Forward, weights: Weights, batch: MicroBatch, scale: float, r
 
 
 def losses(forward: Forward, weights: Weights, batch: MicroBatch, rows: int) -> Tensor:
-    """The summed cross entropy of each example, (batch,), in nats, without gradients."""
+    """The summed cross entropy of each example by its shares, (batch,), nats, no gradients."""
     with torch.no_grad():
         states = forward(weights, weights["embed"][batch.ids]).flatten(0, 1)
         total = torch.zeros(len(batch.ids), device=states.device)

@@ -67,14 +67,16 @@ class Code:
     form: str = ""
 
 
-def _kept(wrong: str, right: str, first: int) -> tuple[str, str]:
-    """Both without the words that end them alike, but never less than the `first` words.
+def _changed(s: Slip, least: int = 1) -> tuple[str, str]:
+    """What changes, wrong and right, in at least so many words: *is leaving* → *was leaving* is
+    *is* → *was*.
 
     How far a mark reaches is as whoever typed it liked; an explanation names the same words always.
     """
-    old, new = wrong.split(), right.split()
-    while min(len(old), len(new)) > first and old[-1] == new[-1]:
-        del old[-1], new[-1]
+    old, new = s.wrong.split(), s.right.split()
+    for end in (-1, 0):
+        while min(len(old), len(new)) > least and old[end] == new[end]:
+            del old[end], new[end]
     return " ".join(old), " ".join(new)
 
 
@@ -84,21 +86,19 @@ def _low(words: str) -> str:
 
 
 def _verb(s: Slip) -> tuple[str, str]:
-    """The verb that changes: 'is leaving' → 'was leaving' is 'is' → 'was'."""
-    wrong, right = _kept(s.wrong, s.right, first=1)
-    while min(wrong.count(" "), right.count(" ")) and wrong.split(" ")[0] == right.split(" ")[0]:
-        wrong, right = wrong.partition(" ")[2], right.partition(" ")[2]
+    """The verb that changes, in small letters."""
+    wrong, right = _changed(s)
     return _low(wrong), _low(right)
 
 
-def _missing(s: Slip, verb: str) -> str:
-    """The auxiliary with the next word that says something: 'even older' → 'is even older'."""
-    old = s.wrong.split()
-    first = next((n for n, word in enumerate(old, 1) if word.lower() not in LIGHT), len(old))
-    if verb == "be" and s.right.lower().endswith(s.wrong.lower()):
-        wrong, right = " ".join(old[:first]), " ".join(s.right.split()[: first + 1])
-        return explain.missing(verb, wrong, right)
-    return explain.missing(verb, s.wrong, s.right)
+def _missing_be(s: Slip, v: Verb) -> str:
+    """With the next word that says something: 'even older' → 'is even older'."""
+    wrong, right = s.wrong, s.right
+    if right.lower().endswith(wrong.lower()):
+        old = wrong.split()
+        last = next((n for n, word in enumerate(old, 1) if word.lower() not in LIGHT), len(old))
+        wrong, right = " ".join(old[:last]), " ".join(right.split()[: last + 1])
+    return explain.missing("be", wrong, right)
 
 
 def _needless(s: Slip, v: Verb) -> str:
@@ -131,13 +131,13 @@ def _spelled(s: Slip, v: Verb) -> str:
 
 
 CODES = {
-    "be": Code("missing_be", lambda s, v: _missing(s, "be")),
-    "have": Code("missing_have", lambda s, v: _missing(s, "have")),
+    "be": Code("missing_be", _missing_be),
+    "have": Code("missing_have", lambda s, v: explain.missing("have", s.wrong, s.right)),
     "nobe": Code("needless_be", _needless),
     "nopas": Code("participle_passive", lambda s, v: explain.no_passive(v.lemma, s.wrong, s.right)),
     "ask": Code(
         "needless_be",
-        lambda s, v: explain.wrong_question(s.right.split()[0], *_kept(s.wrong, s.right, first=2)),
+        lambda s, v: explain.wrong_question(s.right.split()[0], *_changed(s, least=2)),
     ),
     "qdo": Code("do_support", lambda s, v: explain.question_do(_do(s), s.wrong, s.right)),
     "who": Code("do_support", lambda s, v: explain.who_did(s.asks, s.wrong, s.right)),

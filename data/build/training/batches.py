@@ -25,16 +25,20 @@ class TokenCorpus:
     """All examples end to end.
 
     ``starts``: (examples + 1,), where each begins; ``prompts``: tokens of the sentence with its
-    line break, which is the token ``line_break``.
+    line break.
     """
 
     ids: NDArray[np.uint16]
     starts: NDArray[np.int64]
     prompts: NDArray[np.uint8]
-    line_break: int
 
     def __len__(self) -> int:
         return len(self.prompts)
+
+    @property
+    def line_break(self) -> int:
+        """The token that ends every prompt."""
+        return int(self.ids[self.starts[0] + self.prompts[0] - 1])
 
 
 def encode_corpus(path: Path, examples: int, tokenizer: Tokenizer) -> TokenCorpus:
@@ -52,7 +56,7 @@ def encode_corpus(path: Path, examples: int, tokenizer: Tokenizer) -> TokenCorpu
                 lengths.append(len(ids))
                 prompts.append(ids.index(line_break) + 1)
     starts = np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
-    return TokenCorpus(np.concatenate(parts), starts, np.array(prompts, np.uint8), line_break)
+    return TokenCorpus(np.concatenate(parts), starts, np.array(prompts, np.uint8))
 
 
 def _text(example: dict[str, str]) -> str:
@@ -68,8 +72,7 @@ def load_corpus(path: Path, examples: int, tokenizer: Tokenizer) -> TokenCorpus:
         np.savez(partial, **vars(corpus))
         partial.replace(cache)
     with np.load(cache) as arrays:
-        line_break = int(arrays["line_break"])
-        corpus = TokenCorpus(arrays["ids"], arrays["starts"], arrays["prompts"], line_break)
+        corpus = TokenCorpus(**arrays)
     if len(corpus) != examples:
         raise ValueError(f"{cache}: {len(corpus)} examples, not the {examples} of the recipe")
     return corpus
