@@ -50,8 +50,12 @@ class Model(Protocol):
         token_ids: Sequence[int],
         num_tokens: Sequence[int],
         start_positions: Sequence[int],
+        num_draft_tokens: Sequence[int] | None = None,
     ) -> Iterable[int]:
-        """Compute `num_tokens[i]` tokens in slot `slots[i]`; the next token of each entry."""
+        """Compute `num_tokens[i]` tokens in slot `slots[i]`; the next token of each entry.
+
+        With guesses among them: `num_draft_tokens[i]` + 1 next tokens, see `Llama.step`.
+        """
 
     def free(self, slots: Sequence[int]) -> None:
         """Forget what the slots hold."""
@@ -222,9 +226,10 @@ class EngineCore:
             token_ids,
             output.num_tokens,
             [request.num_computed_tokens for request in output.requests],
+            *(() if output.num_draft_tokens is None else (output.num_draft_tokens,)),
         )
         made = [int(token) for token in next_ids]
-        if len(made) != len(output.requests):
+        if len(made) != len(output.requests) + sum(output.num_draft_tokens or ()):
             raise ValueError(f"{len(made)} tokens for {len(output.requests)} requests")
         return made
 

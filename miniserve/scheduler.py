@@ -60,6 +60,7 @@ class Request:
 
     num_tokens: tokens known so far, prompt and output together.
     num_computed_tokens: those whose keys and values are cached; the others are still to be fed.
+    draft_token_ids: guesses for the tokens after the known ones, for the next step to verify.
     slot: the place that the request has, or had until it ended.
     Times are seconds on the clock of whoever calls `schedule` and `update`.
     """
@@ -71,6 +72,7 @@ class Request:
     output_token_ids: list[int] = field(default_factory=list)
     num_tokens: int = field(init=False)
     num_computed_tokens: int = 0
+    draft_token_ids: Sequence[int] = ()
     status: RequestStatus = RequestStatus.WAITING
     slot: int | None = None
     first_scheduled_time: float | None = None
@@ -84,9 +86,13 @@ class Request:
         self.num_tokens = len(self.prompt_token_ids)
 
     def next_token_ids(self, count: int) -> Sequence[int]:
-        """Return the `count` tokens after those cached, of the prompt and of what is written."""
+        """Return `count` tokens after those cached: of the prompt, of what is written, of guesses.
+        """
         start, prompt = self.num_computed_tokens, len(self.prompt_token_ids)
         end = start + count
+        if end > self.num_tokens:
+            known = self.next_token_ids(self.num_tokens - start)
+            return [*known, *self.draft_token_ids[: end - self.num_tokens]]
         if start >= prompt:
             return self.output_token_ids[start - prompt : end - prompt]
         read = self.prompt_token_ids[start:end]
@@ -98,6 +104,7 @@ class SchedulerOutput:
     """What the next step computes: entry i is `num_tokens[i]` tokens of `requests[i]`.
 
     freed_slots: slots that no request holds any more; the model may forget them before this step.
+    num_draft_tokens: how many of the last tokens of each entry are guesses; None if none are.
     wait_until: only when there is nothing to compute yet: the time at which to ask again
         (None: not before a new request comes).
     """
@@ -106,6 +113,7 @@ class SchedulerOutput:
     num_tokens: list[int]
     freed_slots: list[int]
     wait_until: float | None = None
+    num_draft_tokens: list[int] | None = None
 
 
 class Scheduler(ABC):

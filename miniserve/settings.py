@@ -49,6 +49,13 @@ class Settings(BaseSettings):
     max_num_batched_tokens: int = Field(
         default=256, ge=1, le=65536, description="Token budget of one step (continuous)."
     )
+    num_speculative_tokens: int = Field(
+        default=4,
+        ge=0,
+        le=64,
+        description="Tokens guessed ahead for a request while slots are free; 0: none "
+        "(continuous).",
+    )
     max_wait_s: float = Field(
         default=0.005, ge=0, le=60, description="How long a batch waits to fill (static)."
     )

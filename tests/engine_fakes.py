@@ -8,7 +8,7 @@ import itertools
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tokenizers import Tokenizer
@@ -71,7 +71,13 @@ class FakeModel:
     gate: cleared, it holds each step until it is set. steps: the calls, as numbers of tokens.
     """
 
-    def __init__(self, max_num_seqs: int, step_s: float = 0.0) -> None:
+    def __init__(
+        self,
+        max_num_seqs: int,
+        step_s: float = 0.0,
+        next_token: Callable[[Sequence[int]], int] = next_token,
+    ) -> None:
+        self.next_token = next_token
         self.max_num_seqs = max_num_seqs
         self.step_s = step_s
         self.cached: dict[int, list[int]] = {}
@@ -85,21 +91,26 @@ class FakeModel:
         token_ids: Sequence[int],
         num_tokens: Sequence[int],
         start_positions: Sequence[int],
+        num_draft_tokens: Sequence[int] | None = None,
     ) -> list[int]:
         assert self.gate.wait(30)
         time.sleep(self.step_s)
+        drafts = [0] * len(slots) if num_draft_tokens is None else num_draft_tokens
         assert len(set(slots)) == len(slots) == len(num_tokens) == len(start_positions)
         assert sum(num_tokens) == len(token_ids)
         self.steps.append(list(num_tokens))
         fed = iter(token_ids)
         result = []
-        for slot, count, start in zip(slots, num_tokens, start_positions, strict=True):
+        for slot, count, start, draft in zip(
+            slots, num_tokens, start_positions, drafts, strict=True
+        ):
             assert 0 <= slot < self.max_num_seqs
             held = self.cached.setdefault(slot, [])
-            assert count >= 1
+            assert count > draft >= 0
             assert start <= len(held), "a gap in the cache"
             held[start:] = [next(fed) for _ in range(count)]
-            result.append(next_token(held))
+            ends = range(len(held) - draft, len(held) + 1)
+            result += [self.next_token(held[:end]) for end in ends]
         if _MAGIC[DIE] in token_ids:
             os.kill(os.getpid(), 9)
         if _MAGIC[SLOW] in token_ids:

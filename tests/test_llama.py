@@ -237,6 +237,30 @@ def test_greedy_tokens_are_the_same_alone_and_together(tiny: Checkpoint) -> None
         assert (gaps[:, -1] - gaps[:, -2]).min() > 2 * TOLERANCE  # else the tokens prove nothing
 
 
+@pytest.mark.usefixtures("kernel")
+def test_what_follows_each_of_several_last_tokens(tiny: Checkpoint) -> None:
+    """Entries with 2, 0 and 4 guesses, then all with guesses, then one that takes some back."""
+    model = Llama(tiny, max_num_seqs=3)
+    texts = [some_tokens(30, seed) for seed in range(3)]
+    expected = [reference_logits(tiny, text) for text in texts]
+    fed = [0, 0, 0]
+    for counts, drafts in [([9, 1, 5], [2, 0, 4]), ([1, 2, 3], [0, 1, 2]), ([20, 4, 3], [1, 3, 2])]:
+        flat = [
+            token
+            for text, start, count in zip(texts, fed, counts, strict=True)
+            for token in text[start : start + count]
+        ]
+        starts, fed = fed, [start + count for start, count in zip(fed, counts, strict=True)]
+        found = model.logits([2, 0, 1], flat, counts, starts, drafts)
+        wanted = [
+            expected[number][end - draft - 1 : end]
+            for number, (end, draft) in enumerate(zip(fed, drafts, strict=True))
+        ]
+        assert_close(found, np.concatenate(wanted))
+    fed[0] -= 1  # one guess was wrong
+    assert_close(model.logits([2], texts[0][29:30], [1], [29])[0], expected[0][29])
+
+
 def test_a_step_larger_than_the_common_ones(tiny: Checkpoint) -> None:
     tokens = [some_tokens(64, seed) for seed in range(6)]
     model = Llama(tiny, max_num_seqs=6)

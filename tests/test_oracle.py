@@ -2,7 +2,7 @@
 
 The oracle is the model alone, one sentence after the other. Against it stand static and continuous
 batching, with any number of slots, any token budget (so that prompts are read in chunks), any order
-of arrival, and with aborts in between; and the client of each mode, as it is served.
+of arrival, with aborts in between, and with guesses; and the client of each mode, as it is served.
 """
 
 import asyncio
@@ -22,6 +22,7 @@ from miniserve.paths import DATA_DIR
 from miniserve.scheduler import ContinuousScheduler, Scheduler, StaticScheduler
 from miniserve.serve import open_client
 from miniserve.settings import Mode, Settings
+from miniserve.speculation import SpeculativeScheduler
 from miniserve.tutor import MAX_TOKENS, prompt_for
 
 SPLITS = ("everyday", "everyday_dev", "test_names", "test_sentences", "test_verb_kind")
@@ -81,7 +82,10 @@ def draw_scheduler(mode: str, eos_token_id: int, dice: random.Random) -> Schedul
     slots = dice.choice([1, 2, 3, 5, 8, 16, MOST_SLOTS])
     if mode == "static":
         return StaticScheduler(slots, eos_token_id, dice.choice([0.0, 0.005, 0.05]))
-    return ContinuousScheduler(slots, eos_token_id, slots + dice.choice([0, 3, 16, 200]))
+    budget = slots + dice.choice([0, 3, 16, 200])
+    if mode == "speculative":
+        return SpeculativeScheduler(slots, eos_token_id, budget, dice.choice([1, 2, 4, 9]))
+    return ContinuousScheduler(slots, eos_token_id, budget)
 
 
 def check(oracle: Oracle, scheduler: Scheduler, dice: random.Random) -> None:
@@ -113,7 +117,7 @@ def check(oracle: Oracle, scheduler: Scheduler, dice: random.Random) -> None:
         assert made[index] == expected, oracle.sentences[index]
 
 
-@pytest.mark.parametrize("mode", ["static", "continuous"])
+@pytest.mark.parametrize("mode", ["static", "continuous", "speculative"])
 @pytest.mark.parametrize("seed", range(4))
 def test_a_batch_changes_no_token(sample: Oracle, mode: str, seed: int) -> None:
     dice = random.Random(seed)
@@ -150,7 +154,7 @@ async def test_every_mode_says_the_same(
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("mode", ["static", "continuous"])
+@pytest.mark.parametrize("mode", ["static", "continuous", "speculative"])
 @pytest.mark.parametrize("seed", range(100, 103))
 def test_a_batch_changes_no_token_of_any_sentence(everything: Oracle, mode: str, seed: int) -> None:
     dice = random.Random(seed)

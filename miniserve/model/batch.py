@@ -49,8 +49,8 @@ class Batch(NamedTuple):
     positions: IntArray  #: (tokens,) position of each token in its sequence
     rows: IntArray  #: (tokens,) cache row of each token
     groups: tuple[Group, ...]
-    order: IntArray  #: (entries,) the caller's number of each entry
-    last: IntArray | None  #: (entries,) index of each entry's last token; None if each is one token
+    order: IntArray  #: (results,) the caller's number of each result
+    last: IntArray | None  #: (results,) the token that each follows; None if every token has one
 
 
 class Planner:
@@ -67,6 +67,7 @@ class Planner:
         token_ids: Sequence[int],
         num_tokens: Sequence[int],
         start_positions: Sequence[int],
+        num_draft_tokens: Sequence[int] | None = None,
     ) -> Batch:
         """The batch of one call; opens cache rows for its new slots.
 
@@ -79,6 +80,12 @@ class Planner:
         if min(num_tokens) < 1 or sum(num_tokens) != len(token_ids):
             counts = list(num_tokens)
             raise ValueError(f"num_tokens {counts} do not share out {len(token_ids)} tokens")
+        if num_draft_tokens is not None and not (
+            len(num_draft_tokens) == len(slots)
+            and all(0 <= d < n for d, n in zip(num_draft_tokens, num_tokens, strict=True))
+        ):
+            counts = list(num_draft_tokens)
+            raise ValueError(f"num_draft_tokens {counts} do not fit num_tokens {list(num_tokens)}")
         if min(token_ids) < 0 or max(token_ids) >= self._vocab_size:
             limit = self._vocab_size - 1
             raise ValueError(f"token ids {list(token_ids)}: each must be from 0 to {limit}")
@@ -87,7 +94,10 @@ class Planner:
             return self._decode(list(slots), ids, list(start_positions))
         start, count = np.asarray(start_positions, np.intp), np.asarray(num_tokens, np.intp)
         rows = self._cache.open_rows(np.asarray(slots, np.intp), start, count)
-        return _with_stretches(ids, rows, count, start)
+        results = np.ones_like(count)
+        if num_draft_tokens is not None:
+            results += np.asarray(num_draft_tokens, np.intp)
+        return _with_stretches(ids, rows, count, start, results)
 
     def _decode(self, slots: list[int], ids: IntArray, starts: list[int]) -> Batch:
         """One token a slot; mostly the slots of the step before, and nothing has moved since.
@@ -125,8 +135,12 @@ class _Decoding:
         return self._group
 
 
-def _with_stretches(ids: IntArray, rows: IntArray, count: IntArray, start: IntArray) -> Batch:
-    """A batch with stretches of prompts: first the single tokens, each part in order of rows.
+def _with_stretches(
+    ids: IntArray, rows: IntArray, count: IntArray, start: IntArray, results: IntArray
+) -> Batch:
+    """A batch with stretches of tokens: first the single ones, each part in order of rows.
+
+    Of each entry, the tokens that follow its last `results` ones are asked for.
 
     Entries of 1, 3 and 1 tokens for the rows 2, 0 and 1, say, become (a column is a token)::
 
@@ -164,7 +178,14 @@ def _with_stretches(ids: IntArray, rows: IntArray, count: IntArray, start: IntAr
         )
     )
     ids = ids[first[caller_entry] + offset]
-    return Batch(ids, positions, rows[entry], tuple(groups), order, end - 1)
+    if results.sum() == len(rows):  # one each
+        return Batch(ids, positions, rows[entry], tuple(groups), order, end - 1)
+    unasked = count - results[order]  # tokens at the start of each entry
+    first_result = (results.cumsum() - results)[order]
+    last = np.flatnonzero(offset >= unasked[entry])
+    result = (first_result - unasked)[entry[last]] + offset[last]
+    everything = len(last) == len(ids)
+    return Batch(ids, positions, rows[entry], tuple(groups), result, None if everything else last)
 
 
 def _single_tokens(rows: IntArray, last_position: int) -> Group:

@@ -86,6 +86,7 @@ class Llama:
         token_ids: Sequence[int],
         num_tokens: Sequence[int],
         start_positions: Sequence[int],
+        num_draft_tokens: Sequence[int] | None = None,
     ) -> IntArray:
         """One iteration: feed some tokens to some slots, get the greedy next token of each.
 
@@ -94,9 +95,15 @@ class Llama:
         a new sequence). Stretches of prompts and single tokens may be mixed. Returns the most
         likely token after the last one of each entry, in the order of the entries.
 
+        If the last `num_draft_tokens[i]` tokens of entry i are guesses, the tokens that should
+        stand in their places are returned as well: for each entry `num_draft_tokens[i]` + 1 tokens,
+        which follow its last `num_draft_tokens[i]` + 1 ones.
+
         Raises `ValueError`, with nothing changed, if the call contradicts itself or the cache.
         """
-        batch = self._planner.plan(slots, token_ids, num_tokens, start_positions)
+        batch = self._planner.plan(
+            slots, token_ids, num_tokens, start_positions, num_draft_tokens
+        )
         next_ids = np.empty(len(batch.order), np.intp)
         next_ids[batch.order] = self._forward(batch).argmax(axis=1)
         return next_ids
@@ -107,9 +114,12 @@ class Llama:
         token_ids: Sequence[int],
         num_tokens: Sequence[int],
         start_positions: Sequence[int],
+        num_draft_tokens: Sequence[int] | None = None,
     ) -> FloatArray:
-        """Do what `step` does, but return the scores themselves: (entries, vocab_size)."""
-        batch = self._planner.plan(slots, token_ids, num_tokens, start_positions)
+        """Do what `step` does, but return the scores themselves: (results, vocab_size)."""
+        batch = self._planner.plan(
+            slots, token_ids, num_tokens, start_positions, num_draft_tokens
+        )
         logits = np.empty((len(batch.order), self.config.vocab_size), np.float32)
         logits[batch.order] = self._forward(batch)
         return logits
@@ -123,7 +133,7 @@ class Llama:
 
     @np.errstate(over="ignore")  # see `Activations.swiglu`
     def _forward(self, batch: Batch) -> FloatArray:
-        """Scores for the token after each entry, (entries, vocab_size), in the batch's order."""
+        """Scores for each token that was asked for, (results, vocab_size), in batch order."""
         tokens = len(batch.token_ids)
         a = self._activations(tokens)
         a.token_ids[:tokens] = batch.token_ids
@@ -155,7 +165,7 @@ class Llama:
         return a.logits.array[: len(batch.order)]
 
     def _keep(self, last: IntArray, a: Activations) -> Activations:
-        """Go on with the last token of each entry only.
+        """Go on with those tokens only whose next one is asked for.
 
         In the last layer, the other tokens of a prompt are needed for their keys and values and
         for nothing else; and what follows these is most of the layer.
