@@ -47,7 +47,7 @@ notebooks: setup ## run every notebook and save it (ONLY=04 for one)
 pictures: setup  ## make the README's pictures of the panels (needs Chromium)
 	$(BIN)/python -m tests.browser.pictures
 
-bench: setup     ## measure the engine (6 minutes), then the standard load test in all four modes, with a sweep over rates
+bench: setup     ## measure the engine (7 minutes), then the standard load test in all four modes, with a sweep over rates
 	$(BIN)/python -m miniserve.bench.engine $(ARGS)
 	$(BIN)/miniserve bench --standard --sweep
 

@@ -106,7 +106,9 @@ class SpeculativeScheduler(ContinuousScheduler):
     ) -> None:
         super().__init__(max_num_seqs, eos_token_id, max_num_batched_tokens)
         if num_speculative_tokens < 0:
-            raise ValueError(f"num_speculative_tokens must not be negative: {num_speculative_tokens}")
+            raise ValueError(
+                f"num_speculative_tokens must not be negative: {num_speculative_tokens}"
+            )
         self.num_speculative_tokens = num_speculative_tokens
         self.num_drafted = 0
         self.num_accepted = 0

@@ -32,6 +32,7 @@ def test_every_setting_is_described() -> None:
         ("mode", "quick"),
         ("port", 70_000),
         ("max_num_seqs", 0),
+        ("num_speculative_tokens", -1),
         ("max_wait_s", -1),
         ("max_waiting", -1),
         ("request_timeout_s", 0),

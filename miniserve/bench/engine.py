@@ -1,6 +1,6 @@
 """The engine's benchmark: from a matrix product to a request over HTTP, one table after the other.
 
-Run it with `python -m miniserve.bench.engine`, on a machine that does nothing else: six minutes.
+Run it with `python -m miniserve.bench.engine`, on a machine that does nothing else: seven minutes.
 `--only steps http` runs parts of it, `--quick` shows in a minute that everything runs. The
 tables go to `bench.json` and `bench.md`; a part that is run alone replaces its own tables there.
 """
@@ -18,6 +18,7 @@ import threadpoolctl
 from miniserve.bench import (
     cross_check,
     footprint,
+    guesses,
     null_route,
     offline,
     open_loop,
@@ -34,6 +35,7 @@ from miniserve.paths import DATA_DIR
 PARTS: dict[str, Callable[[Size], list[Table]]] = {
     "steps": steps.measure,
     "offline": offline.measure,
+    "guesses": guesses.measure,
     "scheduler": scheduling.measure,
     "http": null_route.measure,
     "load": lambda size: asyncio.run(open_loop.measure(size)),

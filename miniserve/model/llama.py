@@ -101,9 +101,7 @@ class Llama:
 
         Raises `ValueError`, with nothing changed, if the call contradicts itself or the cache.
         """
-        batch = self._planner.plan(
-            slots, token_ids, num_tokens, start_positions, num_draft_tokens
-        )
+        batch = self._planner.plan(slots, token_ids, num_tokens, start_positions, num_draft_tokens)
         next_ids = np.empty(len(batch.order), np.intp)
         next_ids[batch.order] = self._forward(batch).argmax(axis=1)
         return next_ids
@@ -117,9 +115,7 @@ class Llama:
         num_draft_tokens: Sequence[int] | None = None,
     ) -> FloatArray:
         """Do what `step` does, but return the scores themselves: (results, vocab_size)."""
-        batch = self._planner.plan(
-            slots, token_ids, num_tokens, start_positions, num_draft_tokens
-        )
+        batch = self._planner.plan(slots, token_ids, num_tokens, start_positions, num_draft_tokens)
         logits = np.empty((len(batch.order), self.config.vocab_size), np.float32)
         logits[batch.order] = self._forward(batch)
         return logits

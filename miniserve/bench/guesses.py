@@ -1,0 +1,96 @@
+"""What guessing ahead gains: the same answers, with `SpeculativeScheduler` and without, in turns.
+
+A few users send one sentence after the other straight to the engine core, so that the number of
+requests that write together stays what it is. No HTTP, no event loop, no other process.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
+
+from miniserve.bench.size import Size
+from miniserve.bench.tables import Cell, Spread, Table
+from miniserve.engine_core import AddRequest, EngineCore
+from miniserve.load import load_core
+from miniserve.loadtest import Trace
+from miniserve.model.checkpoint import read_tokenizer
+from miniserve.model.config import read_config
+from miniserve.paths import STANDARD_LOAD, TUTOR_DIR
+from miniserve.settings import Settings
+from miniserve.speculation import SpeculativeScheduler
+from miniserve.tutor import MAX_TOKENS, prompt_for
+
+
+class Served(NamedTuple):
+    """What came of one run: all tokens written, and all steps."""
+
+    tokens: int
+    steps: int
+    seconds: float
+
+
+def serve_users(
+    core: EngineCore, prompts: Sequence[Sequence[int]], users: int, max_tokens: int
+) -> Served:
+    """Let `users` send the prompts (token ids), each the next one when the last is answered."""
+    coming = enumerate(prompts)
+    tokens, steps, start = 0, core.num_steps, time.perf_counter()
+
+    def send(most: int) -> None:
+        for _, (number, prompt) in zip(range(most), coming, strict=False):
+            core.handle(AddRequest(str(number), prompt, max_tokens, core.clock()))
+
+    send(users)
+    while core.scheduler.requests:
+        outputs = core.step().outputs
+        tokens += sum(len(output.token_ids) for output in outputs)
+        send(len(outputs))
+    return Served(tokens, core.num_steps - steps, time.perf_counter() - start)
+
+
+def measure(size: Size) -> list[Table]:
+    """Each number of users, by turns without guesses and with them."""
+    config = read_config(TUTOR_DIR / "config.json")
+    tokenizer = read_tokenizer(TUTOR_DIR / "tokenizer.json", config)
+    trace = Trace.load(STANDARD_LOAD).cut(0, size.guess_requests * (1 + size.guess_repeats))
+    prompts = [tokenizer.encode(prompt_for(sentence)).ids for sentence in trace.sentences]
+    stretches = [
+        prompts[start : start + size.guess_requests]
+        for start in range(0, len(prompts), size.guess_requests)
+    ]
+    guesses = Settings.model_fields["num_speculative_tokens"].default
+    cores = []
+    for count in (0, guesses):
+        make_scheduler = partial(
+            SpeculativeScheduler, size.max_num_seqs, num_speculative_tokens=count
+        )
+        cores.append(load_core(TUTOR_DIR, size.max_num_seqs, make_scheduler))
+    rows: list[dict[str, Cell]] = []
+    for users in size.guess_users:
+        for core in cores:  # so that n-grams are known, as after a minute of service
+            serve_users(core, stretches[0], users, MAX_TOKENS)
+        runs = [
+            [serve_users(core, stretch, users, MAX_TOKENS) for core in cores]
+            for stretch in stretches[1:]
+        ]
+        answer_ms = 1e3 * users / size.guess_requests
+        rows.append(
+            {
+                "users": users,
+                "without_ms": Spread.of((run.seconds for run, _ in runs), answer_ms),
+                "with_ms": Spread.of((run.seconds for _, run in runs), answer_ms),
+                "times_as_fast": Spread.of(plain.seconds / run.seconds for plain, run in runs),
+                "tokens_a_step_and_user": Spread.of(
+                    run.tokens / run.steps / users for _, run in runs
+                ),
+            }
+        )
+    about = (
+        f"Time of an answer, up to {guesses} guesses a step, {size.max_num_seqs} slots; the engine "
+        f"core alone; stretches of {size.guess_requests} sentences by turns without and with; "
+        f"median (lowest–highest) of {size.guess_repeats}."
+    )
+    return [Table("Guessing ahead", about, rows)]
