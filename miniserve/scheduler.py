@@ -86,7 +86,7 @@ class Request:
         self.num_tokens = len(self.prompt_token_ids)
 
     def next_token_ids(self, count: int) -> Sequence[int]:
-        """Return `count` tokens after those cached: of the prompt, of what is written, of guesses."""
+        """Return the `count` tokens after those cached: prompt, what is written, guesses."""
         start, prompt = self.num_computed_tokens, len(self.prompt_token_ids)
         end = start + count
         if end > self.num_tokens:
