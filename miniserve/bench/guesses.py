@@ -25,11 +25,16 @@ from miniserve.tutor import MAX_TOKENS, prompt_for
 
 
 class Served(NamedTuple):
-    """What came of one run: all tokens written, and all steps."""
+    """What came of one run: the answers' tokens, in the order of the prompts; all steps."""
 
-    tokens: int
+    answers: list[Sequence[int]]
     steps: int
     seconds: float
+
+    @property
+    def tokens(self) -> int:
+        """All that were written."""
+        return sum(map(len, self.answers))
 
 
 def serve_users(
@@ -37,7 +42,8 @@ def serve_users(
 ) -> Served:
     """Let `users` send the prompts (token ids), each the next one when the last is answered."""
     coming = enumerate(prompts)
-    tokens, steps, start = 0, core.num_steps, time.perf_counter()
+    made: dict[int, Sequence[int]] = {}
+    steps, start = core.num_steps, time.perf_counter()
 
     def send(most: int) -> None:
         for _, (number, prompt) in zip(range(most), coming, strict=False):
@@ -46,9 +52,10 @@ def serve_users(
     send(users)
     while core.scheduler.requests:
         outputs = core.step().outputs
-        tokens += sum(len(output.token_ids) for output in outputs)
+        made |= {int(output.request_id): output.token_ids for output in outputs}
         send(len(outputs))
-    return Served(tokens, core.num_steps - steps, time.perf_counter() - start)
+    seconds = time.perf_counter() - start
+    return Served([made[number] for number in sorted(made)], core.num_steps - steps, seconds)
 
 
 def measure(size: Size) -> list[Table]:
