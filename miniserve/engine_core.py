@@ -54,7 +54,7 @@ class Model(Protocol):
     ) -> Iterable[int]:
         """Compute `num_tokens[i]` tokens in slot `slots[i]`; the next token of each entry.
 
-        With guesses among them: `num_draft_tokens[i]` + 1 next tokens, see `Llama.step`.
+        If `num_draft_tokens` are given: `num_draft_tokens[i]` + 1 of each, see `Llama.step`.
         """
 
     def free(self, slots: Sequence[int]) -> None:
@@ -226,11 +226,12 @@ class EngineCore:
             token_ids,
             output.num_tokens,
             [request.num_computed_tokens for request in output.requests],
-            *(() if output.num_draft_tokens is None else (output.num_draft_tokens,)),
+            output.num_draft_tokens,
         )
         made = [int(token) for token in next_ids]
-        if len(made) != len(output.requests) + sum(output.num_draft_tokens or ()):
-            raise ValueError(f"{len(made)} tokens for {len(output.requests)} requests")
+        expected = len(output.requests) + sum(output.num_draft_tokens or ())
+        if len(made) != expected:
+            raise ValueError(f"{len(made)} tokens instead of {expected}")
         return made
 
     def _fail(self, output: SchedulerOutput, error: Exception) -> list[RequestOutput]:

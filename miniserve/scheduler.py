@@ -60,7 +60,8 @@ class Request:
 
     num_tokens: tokens known so far, prompt and output together.
     num_computed_tokens: those whose keys and values are cached; the others are still to be fed.
-    draft_token_ids: guesses for the tokens after the known ones, for the next step to verify.
+    draft_token_ids: guesses at the tokens after the known ones, for the next step to verify
+        (`miniserve.speculation`, chapter 06; else empty).
     slot: the place that the request has, or had until it ended.
     Times are seconds on the clock of whoever calls `schedule` and `update`.
     """
@@ -103,7 +104,8 @@ class SchedulerOutput:
     """What the next step computes: entry i is `num_tokens[i]` tokens of `requests[i]`.
 
     freed_slots: slots that no request holds any more; the model may forget them before this step.
-    num_draft_tokens: how many of the last tokens of each entry are guesses; None if none are.
+    num_draft_tokens: how many of the last tokens of each entry are guesses; None if none are, as
+        with all policies in this module.
     wait_until: only when there is nothing to compute yet: the time at which to ask again
         (None: not before a new request comes).
     """

@@ -50,10 +50,10 @@ class Settings(BaseSettings):
         default=256, ge=1, le=65536, description="Token budget of one step (continuous)."
     )
     num_speculative_tokens: int = Field(
-        default=4,
+        default=0,
         ge=0,
         le=64,
-        description="Tokens guessed ahead for a request while slots are free; 0: none "
+        description="Tokens guessed ahead for a request while slots are free; 0: no guesses "
         "(continuous).",
     )
     max_wait_s: float = Field(

@@ -1,28 +1,33 @@
-"""Continuous batching that guesses ahead: speculative decoding where slots are free.
+"""Continuous batching that guesses ahead: speculative decoding while slots are free.
 
-Writing is one token a step, and a step with a few tokens costs little more than a step with one:
-the weights have to be read anyway. So the next tokens are guessed, cheaply, and one step computes
-the request's newest token and its guesses side by side. What the model says after each shows how
-many guesses were right; these are taken, and the first wrong one is replaced by the model's own
-token. The answer is the one that the model would have written alone (Leviathan et al. 2023, "Fast
-inference from Transformers via speculative decoding", for greedy decoding); only the number of
-steps is smaller.
+Writing is one token a step, and where a step mostly waits for the weights, some tokens more cost it
+little. So the next tokens are guessed, cheaply, and one step computes a request's newest token and
+its guesses side by side. What the model says after each shows how many guesses were right; these
+are taken, and the model's own token follows the last of them. The answer is the one that the model
+would have written alone (Leviathan et al. 2023, "Fast inference from Transformers via speculative
+decoding", here for greedy decoding), up to what BLUEPRINT's "Same tokens in every mode" says of
+rounding; only the number of steps is smaller.
 
-The guesses cost no model: they are n-gram look-ups. An answer repeats its prompt (prompt lookup
-decoding, Saxena 2023; vLLM's `ngram`, TGI's `--speculate`) and, where it does not, earlier answers.
+The guesses cost no model: they are n-gram look-ups. An answer repeats its prompt ("prompt lookup
+decoding", apoorvumang/prompt-lookup-decoding, 2023) and, where it does not, earlier answers.
+
+Guesses need a model that verifies them. Under the virtual clock there is none.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 
 from miniserve.scheduler import ContinuousScheduler, Request, RequestStatus, SchedulerOutput
 
+# Chosen by replaying the corpus's own answers: what a request itself says beats what others said,
+# even after a single token; of others' words fewer than three tell too little.
 _OWN_ORDERS = (3, 2, 1)
-_SHARED_ORDERS = (3,)
+_SHARED_ORDER = 3
 #: N-grams kept of all answers: some megabytes.
 _MOST_SHARED = 50_000
-#: With fewer guesses for each request a step gains less than it costs to lay out and check them.
+#: With room for fewer guesses each, a step gains less than it costs to lay out and check them.
 _WORTHWHILE = 2
 
 
@@ -35,16 +40,20 @@ class NGrams:
     """
 
     def __init__(self, orders: Sequence[int], most: int | None = None) -> None:
-        self._followers: dict[int, dict[tuple[int, ...], int]] = {order: {} for order in orders}
+        self._followers: dict[int, OrderedDict[tuple[int, ...], int]] = {
+            order: OrderedDict() for order in orders
+        }
         self._most = most
 
     def learn(self, token_ids: Sequence[int], start: int = 0) -> None:
         """Note for each token from index `start` on what stands before it."""
         for order, followers in self._followers.items():
             for end in range(max(start, order), len(token_ids)):
-                followers[tuple(token_ids[end - order : end])] = token_ids[end]
+                before = tuple(token_ids[end - order : end])
+                followers[before] = token_ids[end]
+                followers.move_to_end(before)
             while self._most is not None and len(followers) > self._most:
-                del followers[next(iter(followers))]
+                followers.popitem(last=False)
 
     def follower(self, last: Sequence[int]) -> int | None:
         """The token that followed the `last` ones, or fewer of them; None if they are unknown."""
@@ -54,21 +63,25 @@ class NGrams:
         return None
 
 
-class _Text:
+class _OwnText:
     """The tokens of one running request, and their n-grams."""
 
     def __init__(self, request: Request) -> None:
         self._request = request
-        self.token_ids = list(request.prompt_token_ids)
+        self._token_ids = list(request.prompt_token_ids)
         self._ngrams = NGrams(_OWN_ORDERS)
-        self._ngrams.learn(self.token_ids)
+        self._ngrams.learn(self._token_ids)
 
     def guess(self, count: int, shared: NGrams, eos_token_id: int) -> list[int]:
-        """Up to `count` tokens that may follow; none after the first that nobody can guess."""
-        start, prompt = len(self.token_ids), len(self._request.prompt_token_ids)
-        self.token_ids += self._request.output_token_ids[start - prompt :]
-        self._ngrams.learn(self.token_ids, start)
-        last = self.token_ids[-max(_OWN_ORDERS) :]
+        """Up to `count` tokens that may follow; none after the first that nobody can guess.
+
+        The end token is never guessed: nothing could follow it, and a guess that is taken does not
+        end a request.
+        """
+        start, prompt = len(self._token_ids), len(self._request.prompt_token_ids)
+        self._token_ids += self._request.output_token_ids[start - prompt :]
+        self._ngrams.learn(self._token_ids, start)
+        last = self._token_ids[-max(_OWN_ORDERS) :]
         guesses: list[int] = []
         while len(guesses) < count:
             token = self._ngrams.follower(last)
@@ -82,19 +95,19 @@ class _Text:
 
 
 class SpeculativeScheduler(ContinuousScheduler):
-    """Continuous batching, and guesses in the rows of slots that nobody uses.
+    """Continuous batching, and guesses while slots are free.
 
-    A step never has more tokens because of guesses than `max_num_seqs`: with all slots busy the
-    processor has enough to do, and a wrong guess would take time from somebody. Where the room is
-    not enough for two guesses each, there are none: so it is in most steps that read a prompt.
+    Guesses never make a step larger than `max_num_seqs` tokens: with all slots busy a processor has
+    enough to do, and a wrong guess would take time from somebody. Where there is no room for two
+    guesses for each writer (or one, if more are not wanted), there are none; so it is in most steps
+    that read a prompt, and always with fewer than three slots.
 
     Args:
         max_num_seqs, eos_token_id, max_num_batched_tokens: as in `ContinuousScheduler`.
-        num_speculative_tokens: guesses a request and step, at most; with 0 this is a
-            `ContinuousScheduler`.
+        num_speculative_tokens: guesses a request and step, at most; at least 1.
 
     Attributes:
-        num_drafted, num_accepted: guesses so far, and how many of them were right.
+        num_drafted, num_accepted: guesses verified so far, and how many of them were right.
     """
 
     def __init__(
@@ -105,15 +118,13 @@ class SpeculativeScheduler(ContinuousScheduler):
         num_speculative_tokens: int = 4,
     ) -> None:
         super().__init__(max_num_seqs, eos_token_id, max_num_batched_tokens)
-        if num_speculative_tokens < 0:
-            raise ValueError(
-                f"num_speculative_tokens must not be negative: {num_speculative_tokens}"
-            )
+        if num_speculative_tokens < 1:
+            raise ValueError(f"num_speculative_tokens is {num_speculative_tokens}; at least 1")
         self.num_speculative_tokens = num_speculative_tokens
         self.num_drafted = 0
         self.num_accepted = 0
-        self._shared = NGrams(_SHARED_ORDERS, _MOST_SHARED)
-        self._texts: dict[str, _Text] = {}  # of those that have been guessed for
+        self._shared = NGrams((_SHARED_ORDER,), _MOST_SHARED)
+        self._texts: dict[str, _OwnText] = {}  # of those that have been guessed for
 
     def schedule(self, now: float) -> SchedulerOutput:
         """What `ContinuousScheduler` chooses, and guesses for those who write."""
@@ -123,14 +134,15 @@ class SpeculativeScheduler(ContinuousScheduler):
             for entry, request in enumerate(output.requests)
             if request.num_computed_tokens >= len(request.prompt_token_ids)
         ]
+        # Below zero in a step with a prompt, or when `max_num_seqs` was lowered.
         spare = self.max_num_seqs - sum(output.num_tokens)
-        count = min(self.num_speculative_tokens, spare // len(writers)) if writers else 0
-        if count < min(_WORTHWHILE, max(self.num_speculative_tokens, 1)):
+        room = spare // len(writers) if writers else 0
+        if room < min(_WORTHWHILE, self.num_speculative_tokens):
             return output
         drafts = [0] * len(output.requests)
         for entry in writers:
             request = output.requests[entry]
-            request.draft_token_ids = self._guess(request, count)
+            request.draft_token_ids = self._guess(request, min(room, self.num_speculative_tokens))
             drafts[entry] = len(request.draft_token_ids)
             output.num_tokens[entry] += drafts[entry]
         if any(drafts):
@@ -142,11 +154,17 @@ class SpeculativeScheduler(ContinuousScheduler):
     ) -> list[Request]:
         """As `Scheduler.update`, but entry i has made `num_draft_tokens[i]` + 1 tokens.
 
-        The guesses that the model agrees with become tokens of the answer, and the token after the
-        last of them is what the step made; the others were computed for nothing.
+        `token_ids` holds them entry after entry. The guesses that the model agrees with become
+        tokens of the answer, and what it says after the last of them is what the step made; the
+        other guesses were computed for nothing.
+
+        Raises:
+            ValueError: there is another number of tokens. Nothing has been changed then.
         """
         if output.num_draft_tokens is None:
             return super().update(output, token_ids, now)
+        if len(token_ids) != len(output.requests) + sum(output.num_draft_tokens):
+            raise ValueError("to verify guesses, a token after each of them is needed")
         counts, made, start = [], [], 0
         for request, count, drafts in zip(
             output.requests, output.num_tokens, output.num_draft_tokens, strict=True
@@ -156,8 +174,8 @@ class SpeculativeScheduler(ContinuousScheduler):
             right = 0
             while right < drafts and request.draft_token_ids[right] == verdict[right]:
                 right += 1
-            if drafts and request.status is RequestStatus.RUNNING:
-                request.output_token_ids += verdict[:right]
+            if request.status is RequestStatus.RUNNING:
+                request.output_token_ids.extend(verdict[:right])
                 request.num_tokens += right
                 self.num_drafted += drafts
                 self.num_accepted += right
@@ -166,18 +184,17 @@ class SpeculativeScheduler(ContinuousScheduler):
             made.append(verdict[right])
         return super().update(SchedulerOutput(output.requests, counts, []), made, now)
 
-    def _guess(self, request: Request, count: int) -> list[int]:
+    def _guess(self, request: Request, most: int) -> list[int]:
         """Guesses that leave room for the token that the model adds."""
         text = self._texts.get(request.request_id)
         if text is None:
-            text = self._texts[request.request_id] = _Text(request)
+            text = self._texts[request.request_id] = _OwnText(request)
         room = request.max_tokens - len(request.output_token_ids) - 1
-        return text.guess(min(count, room), self._shared, self.eos_token_id)
+        return text.guess(min(most, room), self._shared, self.eos_token_id)
 
     def _finish(self, request: Request, status: RequestStatus, now: float) -> None:
         self._texts.pop(request.request_id, None)
         if status is not RequestStatus.FINISHED_ABORTED:
-            last_of_prompt = request.prompt_token_ids[-max(_SHARED_ORDERS) :]
-            answer = [*last_of_prompt, *request.output_token_ids]
-            self._shared.learn(answer, len(last_of_prompt))
+            before = request.prompt_token_ids[-_SHARED_ORDER:]
+            self._shared.learn([*before, *request.output_token_ids], len(before))
         super()._finish(request, status, now)

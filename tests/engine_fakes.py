@@ -68,7 +68,8 @@ def endless_prompt(max_tokens: int) -> str:
 class FakeModel:
     """`next_token` behind the interface of a model, with a cache that is checked.
 
-    gate: cleared, it holds each step until it is set. steps: the calls, as numbers of tokens.
+    gate: cleared, it holds each step until it is set. steps: the calls, as numbers of tokens;
+    guesses: those of them with guesses.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class FakeModel:
         self.gate = threading.Event()
         self.gate.set()
         self.steps: list[list[int]] = []
+        self.guesses: list[list[int]] = []
 
     def step(
         self,
@@ -99,6 +101,8 @@ class FakeModel:
         assert len(set(slots)) == len(slots) == len(num_tokens) == len(start_positions)
         assert sum(num_tokens) == len(token_ids)
         self.steps.append(list(num_tokens))
+        if num_draft_tokens is not None:
+            self.guesses.append(list(num_tokens))
         fed = iter(token_ids)
         result = []
         for slot, count, start, draft in zip(

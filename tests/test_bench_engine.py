@@ -353,13 +353,16 @@ def test_a_process_and_its_children_are_found() -> None:
 def test_the_command_measures_prints_and_saves(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    engine.main(["--quick", "--only", "scheduler", "offline", "--out", str(tmp_path)])
+    engine.main(["--quick", "--only", "scheduler", "guesses", "offline", "--out", str(tmp_path)])
     said = capsys.readouterr().out
     assert said.index("### Offline throughput") < said.index("### Scheduler")
     saved = json.loads((tmp_path / "bench.json").read_text("utf-8"))
-    assert list(saved["parts"]) == ["offline", "scheduler"]
+    assert list(saved["parts"]) == ["offline", "guesses", "scheduler"]
     (offline_table,) = saved["parts"]["offline"]["tables"]
     assert offline_table["rows"][0]["tokens_per_s"]["median"] > 0
+    (guesses_table,) = saved["parts"]["guesses"]["tables"]
+    one, eight = guesses_table["rows"]
+    assert one["tokens_a_step_and_user"]["median"] > 1 >= eight["tokens_a_step_and_user"]["median"]
     page = (tmp_path / "bench.md").read_text("utf-8")
     assert all(line in page for line in markdown(offline_table).splitlines())
 

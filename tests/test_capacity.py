@@ -327,6 +327,9 @@ def test_a_trace_tells_the_lengths() -> None:
     ]
     trace = [StepRecord(i, float(i), 1.0, tuple(rows), 2, 0) for i, rows in enumerate(steps)]
     assert lengths_of_trace(trace) == {"a": (7, 2), "b": (3, 3)}
+    guessed = StepRecord(4, 4.0, 1.0, (entry("b", "decode", 3),), 1, 0)
+    with pytest.raises(ValueError, match="num_speculative_tokens"):
+        lengths_of_trace([*trace, guessed])
 
 
 def test_the_cost_of_a_run_includes_what_held_it_up() -> None:

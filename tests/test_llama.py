@@ -370,6 +370,15 @@ def test_misuse_is_named_and_changes_nothing(
     assert_close(model.logits([0], tokens[4:], [1], [4])[0], reference_logits(tiny, tokens)[4])
 
 
+@pytest.mark.parametrize("drafts", [[0], [0, 0, 0], [0, 2], [3, 0], [-1, 0]])
+def test_guesses_that_do_not_fit_the_tokens(tiny: Checkpoint, drafts: list[int]) -> None:
+    model = Llama(tiny, max_num_seqs=2)
+    tokens = some_tokens(5)
+    with pytest.raises(ValueError, match="num_draft_tokens"):
+        model.step([0, 1], tokens, [3, 2], [0, 0], drafts)
+    assert model.cache.num_rows == 0
+
+
 @pytest.mark.parametrize(
     ("seqs", "length", "message"),
     [(0, None, "max_num_seqs is 0"), (1, 0, "max_model_len is 0"), (1, 65, "from 1 to 64")],

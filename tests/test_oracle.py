@@ -80,6 +80,8 @@ def everything(checkpoint: Path) -> Oracle:
 
 def draw_scheduler(mode: str, eos_token_id: int, dice: random.Random) -> Scheduler:
     slots = dice.choice([1, 2, 3, 5, 8, 16, MOST_SLOTS])
+    if mode == "speculative":
+        slots = dice.choice([5, 8, 16, MOST_SLOTS])  # with fewer there is hardly room for guesses
     if mode == "static":
         return StaticScheduler(slots, eos_token_id, dice.choice([0.0, 0.005, 0.05]))
     budget = slots + dice.choice([0, 3, 16, 200])
@@ -98,8 +100,11 @@ def check(oracle: Oracle, scheduler: Scheduler, dice: random.Random) -> None:
     given_up: set[int] = set()
     made: dict[int, list[int]] = {}
     crowd = dice.choice([1, 4, 1000])
+    # Guesses are for the times when slots are free.
+    calm = 0.9 if isinstance(scheduler, SpeculativeScheduler) else 0.0
     while coming or scheduler.requests:
-        for _ in range(min(len(coming), dice.randint(0, crowd))):
+        arrivals = 0 if dice.random() < calm else dice.randint(0, crowd)
+        for _ in range(min(len(coming), arrivals)):
             index = coming.pop()
             core.handle(AddRequest(str(index), oracle.prompts[index], MAX_TOKENS, now))
         if scheduler.requests and dice.random() < 0.5:
@@ -112,6 +117,8 @@ def check(oracle: Oracle, scheduler: Scheduler, dice: random.Random) -> None:
             made[int(output.request_id)] = list(output.token_ids)
         now += 0.002
     assert len(made) == len(oracle.prompts)
+    if isinstance(scheduler, SpeculativeScheduler):
+        assert 0 < scheduler.num_accepted < scheduler.num_drafted
     for index, answer in enumerate(oracle.answers):
         expected = answer[: len(made[index])] if index in given_up else answer
         assert made[index] == expected, oracle.sentences[index]

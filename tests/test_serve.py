@@ -20,6 +20,7 @@ from miniserve.scheduler import ContinuousScheduler, StaticScheduler
 from miniserve.serve import DrainingServer, build_app, open_client
 from miniserve.settings import Mode, Settings
 from miniserve.sockets import listen, raise_file_limit
+from miniserve.speculation import SpeculativeScheduler
 from miniserve.worker import WorkerClient
 from tests.fakes import FakeClient, running, until
 
@@ -63,8 +64,13 @@ def test_settings_reach_the_scheduler(checkpoint: Path) -> None:
     assert (static.max_num_seqs, static.max_wait_s) == (3, 0.25)
     settings = settings_for(Mode.CONTINUOUS, checkpoint, max_num_seqs=3, max_num_batched_tokens=99)
     continuous = core_of(open_client(settings)).scheduler
-    assert isinstance(continuous, ContinuousScheduler)
+    assert type(continuous) is ContinuousScheduler  # no guesses unless they are asked for
     assert (continuous.max_num_seqs, continuous.max_num_batched_tokens) == (3, 99)
+    settings = settings.model_copy(update={"num_speculative_tokens": 7})
+    guessing = core_of(open_client(settings)).scheduler
+    assert isinstance(guessing, SpeculativeScheduler)
+    assert (guessing.max_num_seqs, guessing.max_num_batched_tokens) == (3, 99)
+    assert guessing.num_speculative_tokens == 7
 
 
 def test_the_engine_runs_in_a_process_unless_told_otherwise(checkpoint: Path) -> None:

@@ -1,4 +1,4 @@
-"""What guessing ahead gains: the same answers, with `SpeculativeScheduler` and without, in turns.
+"""What guessing ahead gains: the same answers, from two schedulers by turns.
 
 A few users send one sentence after the other straight to the engine core, so that the number of
 requests that write together stays what it is. No HTTP, no event loop, no other process.
@@ -9,19 +9,22 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from functools import partial
+from itertools import islice
 from typing import NamedTuple
 
 from miniserve.bench.size import Size
 from miniserve.bench.tables import Cell, Spread, Table
 from miniserve.engine_core import AddRequest, EngineCore
-from miniserve.load import load_core
+from miniserve.load import MakeScheduler, load_core
 from miniserve.loadtest import Trace
 from miniserve.model.checkpoint import read_tokenizer
 from miniserve.model.config import read_config
 from miniserve.paths import STANDARD_LOAD, TUTOR_DIR
-from miniserve.settings import Settings
+from miniserve.scheduler import ContinuousScheduler
 from miniserve.speculation import SpeculativeScheduler
 from miniserve.tutor import MAX_TOKENS, prompt_for
+
+_GUESSES = 4
 
 
 class Served(NamedTuple):
@@ -33,7 +36,7 @@ class Served(NamedTuple):
 
     @property
     def tokens(self) -> int:
-        """All that were written."""
+        """Tokens of all answers together."""
         return sum(map(len, self.answers))
 
 
@@ -46,7 +49,7 @@ def serve_users(
     steps, start = core.num_steps, time.perf_counter()
 
     def send(most: int) -> None:
-        for _, (number, prompt) in zip(range(most), coming, strict=False):
+        for number, prompt in islice(coming, most):
             core.handle(AddRequest(str(number), prompt, max_tokens, core.clock()))
 
     send(users)
@@ -59,7 +62,11 @@ def serve_users(
 
 
 def measure(size: Size) -> list[Table]:
-    """Each number of users, by turns without guesses and with them."""
+    """Each number of users, by turns without guesses and with them.
+
+    Each number has engines of its own, and no sentence twice: what has been answered once is
+    guessed too well.
+    """
     config = read_config(TUTOR_DIR / "config.json")
     tokenizer = read_tokenizer(TUTOR_DIR / "tokenizer.json", config)
     trace = Trace.load(STANDARD_LOAD).cut(0, size.guess_requests * (1 + size.guess_repeats))
@@ -68,16 +75,15 @@ def measure(size: Size) -> list[Table]:
         prompts[start : start + size.guess_requests]
         for start in range(0, len(prompts), size.guess_requests)
     ]
-    guesses = Settings.model_fields["num_speculative_tokens"].default
-    cores = []
-    for count in (0, guesses):
-        make_scheduler = partial(
-            SpeculativeScheduler, size.max_num_seqs, num_speculative_tokens=count
-        )
-        cores.append(load_core(TUTOR_DIR, size.max_num_seqs, make_scheduler))
+    slots = size.max_num_seqs
+    makers: list[MakeScheduler] = [
+        partial(ContinuousScheduler, slots),
+        partial(SpeculativeScheduler, slots, num_speculative_tokens=_GUESSES),
+    ]
     rows: list[dict[str, Cell]] = []
     for users in size.guess_users:
-        for core in cores:  # so that n-grams are known, as after a minute of service
+        cores = [load_core(TUTOR_DIR, slots, make_scheduler) for make_scheduler in makers]
+        for core in cores:  # so that some n-grams are known, as after a few seconds of service
             serve_users(core, stretches[0], users, MAX_TOKENS)
         runs = [
             [serve_users(core, stretch, users, MAX_TOKENS) for core in cores]
@@ -96,8 +102,8 @@ def measure(size: Size) -> list[Table]:
             }
         )
     about = (
-        f"Time of an answer, up to {guesses} guesses a step, {size.max_num_seqs} slots; the engine "
-        f"core alone; stretches of {size.guess_requests} sentences by turns without and with; "
+        f"Time × users ÷ answers; up to {_GUESSES} guesses a step, {slots} slots; the engine core "
+        f"alone; stretches of {size.guess_requests} sentences by turns without and with; "
         f"median (lowest–highest) of {size.guess_repeats}."
     )
     return [Table("Guessing ahead", about, rows)]

@@ -49,8 +49,8 @@ class Batch(NamedTuple):
     positions: IntArray  #: (tokens,) position of each token in its sequence
     rows: IntArray  #: (tokens,) cache row of each token
     groups: tuple[Group, ...]
+    asked: IntArray | None  #: (results,) the tokens whose next one is asked for; None: all
     order: IntArray  #: (results,) the caller's number of each result
-    last: IntArray | None  #: (results,) the token that each follows; None if every token has one
 
 
 class Planner:
@@ -69,7 +69,7 @@ class Planner:
         start_positions: Sequence[int],
         num_draft_tokens: Sequence[int] | None = None,
     ) -> Batch:
-        """The batch of one call; opens cache rows for its new slots.
+        """The batch of one call, see `Llama.step`; opens cache rows for its new slots.
 
         Raises `ValueError`, with nothing changed, if the call contradicts itself or the cache.
         """
@@ -82,7 +82,10 @@ class Planner:
             raise ValueError(f"num_tokens {counts} do not share out {len(token_ids)} tokens")
         if num_draft_tokens is not None and not (
             len(num_draft_tokens) == len(slots)
-            and all(0 <= d < n for d, n in zip(num_draft_tokens, num_tokens, strict=True))
+            and all(
+                0 <= drafts < count
+                for drafts, count in zip(num_draft_tokens, num_tokens, strict=True)
+            )
         ):
             counts = list(num_draft_tokens)
             raise ValueError(f"num_draft_tokens {counts} do not fit num_tokens {list(num_tokens)}")
@@ -94,10 +97,10 @@ class Planner:
             return self._decode(list(slots), ids, list(start_positions))
         start, count = np.asarray(start_positions, np.intp), np.asarray(num_tokens, np.intp)
         rows = self._cache.open_rows(np.asarray(slots, np.intp), start, count)
-        results = np.ones_like(count)
+        num_asked = np.ones_like(count)
         if num_draft_tokens is not None:
-            results += np.asarray(num_draft_tokens, np.intp)
-        return _with_stretches(ids, rows, count, start, results)
+            num_asked += np.asarray(num_draft_tokens, np.intp)
+        return _with_stretches(ids, rows, count, start, num_asked)
 
     def _decode(self, slots: list[int], ids: IntArray, starts: list[int]) -> Batch:
         """One token a slot; mostly the slots of the step before, and nothing has moved since.
@@ -116,7 +119,7 @@ class Planner:
         if cache.lengths[known.rows].tolist() != starts or longest > cache.max_model_len:
             cache.make_room(np.asarray(slots, np.intp), known.rows, start, 1)
         group, order = known.group_for(rounded_context(longest)), known.order
-        return Batch(ids[order], start[order], known.ordered_rows, (group,), order, None)
+        return Batch(ids[order], start[order], known.ordered_rows, (group,), None, order)
 
 
 class _Decoding:
@@ -136,11 +139,12 @@ class _Decoding:
 
 
 def _with_stretches(
-    ids: IntArray, rows: IntArray, count: IntArray, start: IntArray, results: IntArray
+    ids: IntArray, rows: IntArray, count: IntArray, start: IntArray, num_asked: IntArray
 ) -> Batch:
     """A batch with stretches of tokens: first the single ones, each part in order of rows.
 
-    Of each entry, the tokens that follow its last `results` ones are asked for.
+    All arguments are (entries,), in the caller's order, but for `ids` (tokens,). Of each entry, the
+    tokens that follow its last `num_asked` ones are asked for.
 
     Entries of 1, 3 and 1 tokens for the rows 2, 0 and 1, say, become (a column is a token)::
 
@@ -178,14 +182,14 @@ def _with_stretches(
         )
     )
     ids = ids[first[caller_entry] + offset]
-    if results.sum() == len(rows):  # one each
-        return Batch(ids, positions, rows[entry], tuple(groups), order, end - 1)
-    unasked = count - results[order]  # tokens at the start of each entry
-    first_result = (results.cumsum() - results)[order]
-    last = np.flatnonzero(offset >= unasked[entry])
-    result = (first_result - unasked)[entry[last]] + offset[last]
-    everything = len(last) == len(ids)
-    return Batch(ids, positions, rows[entry], tuple(groups), result, None if everything else last)
+    if num_asked.sum() == len(rows):  # one each, the last
+        return Batch(ids, positions, rows[entry], tuple(groups), end - 1, order)
+    unasked = count - num_asked[order]  # tokens at the start of each entry
+    asked = np.flatnonzero(offset >= unasked[entry])
+    first_number = (num_asked.cumsum() - num_asked)[order]
+    number = (first_number - unasked)[entry[asked]] + offset[asked]
+    all_asked = None if len(asked) == len(ids) else asked
+    return Batch(ids, positions, rows[entry], tuple(groups), all_asked, number)
 
 
 def _single_tokens(rows: IntArray, last_position: int) -> Group:

@@ -95,9 +95,9 @@ class Llama:
         a new sequence). Stretches of prompts and single tokens may be mixed. Returns the most
         likely token after the last one of each entry, in the order of the entries.
 
-        If the last `num_draft_tokens[i]` tokens of entry i are guesses, the tokens that should
-        stand in their places are returned as well: for each entry `num_draft_tokens[i]` + 1 tokens,
-        which follow its last `num_draft_tokens[i]` + 1 ones.
+        If the last `num_draft_tokens[i]` tokens of entry i are guesses (fewer than it has tokens),
+        the tokens that should stand in their places are returned as well: entry after entry those
+        that follow its last `num_draft_tokens[i]` + 1 tokens, (entries + guesses,) in all.
 
         Raises `ValueError`, with nothing changed, if the call contradicts itself or the cache.
         """
@@ -114,7 +114,7 @@ class Llama:
         start_positions: Sequence[int],
         num_draft_tokens: Sequence[int] | None = None,
     ) -> FloatArray:
-        """Do what `step` does, but return the scores themselves: (results, vocab_size)."""
+        """Do what `step` does, but return the scores: (entries + guesses, vocab_size)."""
         batch = self._planner.plan(slots, token_ids, num_tokens, start_positions, num_draft_tokens)
         logits = np.empty((len(batch.order), self.config.vocab_size), np.float32)
         logits[batch.order] = self._forward(batch)
@@ -145,8 +145,8 @@ class Llama:
             self.cache.write(index, batch.rows, batch.positions, a.keys, a.values)
             for attention in attentions:
                 attention.run(index)
-            if batch.last is not None and layer is self._layers[-1]:
-                a = self._keep(batch.last, a)
+            if batch.asked is not None and layer is self._layers[-1]:
+                a = self._keep(batch.asked, a)
             linear(a.mixed, layer.output, a.change)
             a.add_change()
 
@@ -160,15 +160,15 @@ class Llama:
         linear(a.normed, self._head, a.logits)
         return a.logits.array[: len(batch.order)]
 
-    def _keep(self, last: IntArray, a: Activations) -> Activations:
+    def _keep(self, asked: IntArray, a: Activations) -> Activations:
         """Go on with those tokens only whose next one is asked for.
 
         In the last layer, the other tokens of a prompt are needed for their keys and values and
         for nothing else; and what follows these is most of the layer.
         """
-        kept = self._activations(len(last))
-        kept.x.array[: len(last)] = a.x.array[last]
-        kept.mixed.array[: len(last)] = a.mixed.array[last]
+        kept = self._activations(len(asked))
+        kept.x.array[: len(asked)] = a.x.array[asked]
+        kept.mixed.array[: len(asked)] = a.mixed.array[asked]
         return kept
 
     def _attention(self, group: Group, a: Activations) -> GroupAttention:

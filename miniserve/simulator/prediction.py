@@ -68,6 +68,9 @@ def lengths_of_trace(trace: Iterable[StepRecord]) -> dict[str, Pair]:
 
     The step that reads the end of a prompt makes the first token, and each decode step one more. A
     request whose first step is missing from the trace comes out too short: trace the whole run.
+
+    Raises:
+        ValueError: a decode step verified guesses; the trace does not say how many were right.
     """
     prompts: dict[str, int] = {}
     decodes: dict[str, int] = {}
@@ -76,6 +79,8 @@ def lengths_of_trace(trace: Iterable[StepRecord]) -> dict[str, Pair]:
             if entry.kind == "prefill":
                 prompts[entry.request_id] = prompts.get(entry.request_id, 0) + entry.num_tokens
             elif entry.kind == "decode":
+                if entry.num_tokens > 1:
+                    raise ValueError("the trace holds guesses: run with num_speculative_tokens=0")
                 decodes[entry.request_id] = decodes.get(entry.request_id, 0) + 1
     return {name: (tokens, 1 + decodes.get(name, 0)) for name, tokens in prompts.items()}
 

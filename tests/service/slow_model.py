@@ -39,7 +39,9 @@ class SlowModel:
         token_ids: Sequence[int],
         num_tokens: Sequence[int],
         start_positions: Sequence[int],
+        num_draft_tokens: Sequence[int] | None = None,
     ) -> Sequence[int]:
+        assert num_draft_tokens is None, "its answers are counted in steps"
         time.sleep(self._step_s)
         _hold(os.environ.get("SLOW_STEP_HOLD_FILE"))
         made, place = [], 0
