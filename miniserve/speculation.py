@@ -27,8 +27,6 @@ _OWN_ORDERS = (3, 2, 1)
 _SHARED_ORDER = 3
 #: N-grams kept of all answers: some megabytes.
 _MOST_SHARED = 50_000
-#: With room for fewer guesses each, a step gains less than it costs to lay out and check them.
-_WORTHWHILE = 2
 
 
 class NGrams:
@@ -98,13 +96,14 @@ class SpeculativeScheduler(ContinuousScheduler):
     """Continuous batching, and guesses while slots are free.
 
     Guesses never make a step larger than `max_num_seqs` tokens: with all slots busy a processor has
-    enough to do, and a wrong guess would take time from somebody. Where there is no room for two
-    guesses for each writer (or one, if more are not wanted), there are none; so it is in most steps
-    that read a prompt, and always with fewer than three slots.
+    enough to do, and a wrong guess would take time from somebody. Where there is no room for all
+    guesses of each writer there are none, because few of them gain less than it costs to lay out
+    and check them. So it is in most steps that read a prompt.
 
     Args:
         max_num_seqs, eos_token_id, max_num_batched_tokens: as in `ContinuousScheduler`.
-        num_speculative_tokens: guesses a request and step, at most; at least 1.
+        num_speculative_tokens: guesses a request and step, at most; at least 1. With 4, and 16
+            slots, up to three writers are guessed for.
 
     Attributes:
         num_drafted, num_accepted: guesses verified so far, and how many of them were right.
@@ -134,15 +133,13 @@ class SpeculativeScheduler(ContinuousScheduler):
             for entry, request in enumerate(output.requests)
             if request.num_computed_tokens >= len(request.prompt_token_ids)
         ]
-        # Below zero in a step with a prompt, or when `max_num_seqs` was lowered.
-        spare = self.max_num_seqs - sum(output.num_tokens)
-        room = spare // len(writers) if writers else 0
-        if room < min(_WORTHWHILE, self.num_speculative_tokens):
+        most = self.num_speculative_tokens
+        if not writers or sum(output.num_tokens) + most * len(writers) > self.max_num_seqs:
             return output
         drafts = [0] * len(output.requests)
         for entry in writers:
             request = output.requests[entry]
-            request.draft_token_ids = self._guess(request, min(room, self.num_speculative_tokens))
+            request.draft_token_ids = self._guess(request, most)
             drafts[entry] = len(request.draft_token_ids)
             output.num_tokens[entry] += drafts[entry]
         if any(drafts):

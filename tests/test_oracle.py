@@ -86,7 +86,7 @@ def draw_scheduler(mode: str, eos_token_id: int, dice: random.Random) -> Schedul
         return StaticScheduler(slots, eos_token_id, dice.choice([0.0, 0.005, 0.05]))
     budget = slots + dice.choice([0, 3, 16, 200])
     if mode == "speculative":
-        return SpeculativeScheduler(slots, eos_token_id, budget, dice.choice([1, 2, 4, 9]))
+        return SpeculativeScheduler(slots, eos_token_id, budget, dice.choice([1, 2, 4]))
     return ContinuousScheduler(slots, eos_token_id, budget)
 
 
