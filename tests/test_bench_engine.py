@@ -265,7 +265,7 @@ def test_the_open_loops_tables_group_the_runs_by_load() -> None:
         Run(0.5, 50.0, a_run(0.030)),
         Run(0.5, 50.0, a_run(0.033)),
     ]
-    added = [Added(0.020, 0.0205 + 0.0005 * i, 0.001) for i in range(5)]
+    added = [Added(0.020, 0.0205 + 0.0005 * i, 0.001, 0.0008) for i in range(5)]
     saturation = Spread(100.0, 99.0, 101.0)
     most, adds, latency = tables(runs, added, saturation, None, Size())
     assert most.rows[0]["corrections_per_s"] == saturation
@@ -274,6 +274,7 @@ def test_the_open_loops_tables_group_the_runs_by_load() -> None:
         "21.5 (21.0–22.0)",
         "1.50 (1.00–2.00)",
         "1.00 (1.00–1.00)",
+        "0.80 (0.80–0.80)",
     ]
     assert [row["load"] for row in latency.rows] == ["50%", "80%"]
     assert [text(asdict(row["p95_ms"])) for row in latency.rows] == [  # type: ignore[arg-type]

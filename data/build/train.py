@@ -179,6 +179,7 @@ class Run:
     ) -> None:
         self.recipe, self.corpora, self.directory = recipe, corpora, directory
         self.shape, self.device = recipe.shape, torch.device(device)
+        self._micro_tokens, self._rows = MICRO[self.device.type]
         directory.mkdir(parents=True, exist_ok=True)
         if recipe.initial is not None:
             self.shape, weights = load_checkpoint(corpora / recipe.initial)
@@ -228,14 +229,13 @@ class Run:
         """One step of the optimiser; the mean loss (nats a token) of its batch."""
         self._load_stage()
         indices = self._order.indices(self.done - self._before)
-        _, rows = MICRO[self.device.type]
         pieces = self._pieces(indices)
         scale = 1.0 / sum(len(piece.targets) for piece in pieces)
         loss = torch.zeros((), device=self.device)
         if self.recipe.skip_below:
             pieces, loss = self._hard(pieces, scale)
         for piece in pieces:
-            loss += learn(self._forward, self.optimizer.working, piece, scale, rows)
+            loss += learn(self._forward, self.optimizer.working, piece, scale, self._rows)
             self.optimizer.collect()
         self.optimizer.step(self.done, self.schedule.factor(self.done))
         keep = min(self.recipe.average, (self.done + 1) / (self.done + 10))
@@ -251,17 +251,16 @@ class Run:
         thirds of the work on them are for nothing (Jiang et al. 2019, "Accelerating deep learning
         by focusing on the biggest losers"; here the choice is by a threshold).
         """
-        _, rows = MICRO[self.device.type]
-        lost = [losses(self._forward, self.optimizer.working, piece, rows) for piece in pieces]
+        weights = self.optimizer.working
+        lost = [losses(self._forward, weights, piece, self._rows) for piece in pieces]
         each = torch.cat(lost)
         hard = each >= self.recipe.skip_below
         chosen = np.concatenate([piece.examples for piece in pieces])[hard.cpu().numpy()]
         return self._pieces(chosen), each[~hard].sum() * scale
 
     def _pieces(self, indices: NDArray[np.int64]) -> list[MicroBatch]:
-        tokens, _ = MICRO[self.device.type]
         share = self.recipe.explanation_share
-        return list(micro_batches(self._corpus, indices, tokens, self.device, share))
+        return list(micro_batches(self._corpus, indices, self._micro_tokens, self.device, share))
 
     def save(self) -> None:
         """The state for a restart, and an export: the running average, at the end the weights."""

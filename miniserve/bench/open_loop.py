@@ -5,7 +5,8 @@
    engine's own throughput.
 3. *What HTTP adds*: short stretches of the standard load at half the saturation, to the engine
    and to the server in turns, so that whatever else the machine does disturbs both alike. The
-   server's own metrics tell how much of its answers' time was spent outside the engine.
+   server's own metrics tell how much of its answers' time was spent outside the engine. A bare
+   uvicorn gets them, too: what it takes to answer at once, anybody's HTTP would.
 4. *Latency*: whole traces over HTTP, at shares of the saturation.
 """
 
@@ -20,8 +21,15 @@ import httpx
 import numpy as np
 
 from miniserve.bench.direct import run_direct
+from miniserve.bench.null_route import bare_uvicorn
 from miniserve.bench.open_loop_tables import Added, Run, tables
-from miniserve.bench.serving import DROPS_NOTHING, MAX_WAITING, ServeProcess, settings_of
+from miniserve.bench.serving import (
+    DROPS_NOTHING,
+    MAX_WAITING,
+    ServeProcess,
+    ServerProcess,
+    settings_of,
+)
 from miniserve.bench.size import Size
 from miniserve.bench.tables import Spread, Table
 from miniserve.engine import BatchingClient
@@ -59,7 +67,8 @@ async def measure(size: Size) -> list[Table]:
         ]
         saturation = Spread.of(flood.summary().throughput_rps for flood in floods)
         alone = await _alone(engine, traces)
-        added = await _added(server, engine, short, _HALF * saturation.median)
+        bare = stack.enter_context(bare_uvicorn())
+        added = await _added(server, bare, engine, short, _HALF * saturation.median)
         runs = []
         for number, trace in enumerate(traces):
             for share in size.shares:
@@ -86,17 +95,24 @@ async def _alone(engine: BatchingClient, traces: Sequence[Trace]) -> Spread:
 
 
 async def _added(
-    server: ServeProcess, engine: BatchingClient, short: Sequence[Trace], rate: float
+    server: ServeProcess,
+    bare: ServerProcess,
+    engine: BatchingClient,
+    short: Sequence[Trace],
+    rate: float,
 ) -> list[Added]:
-    """Each stretch to both, in turns.
+    """Each stretch to all three, in turns.
 
-    One client sends them all, so that only the first stretch, which is not counted, has to open
-    its connections.
+    One client sends all stretches to a server, so that only the first, which is not counted, has
+    to open its connections.
     """
     added = []
     records: list[LatencyRecord] = []
-    target = Target(server.url)
-    async with LoadClient(target, timeout_s=_TIMEOUT_S, on_record=records.append) as client:
+    idle: list[LatencyRecord] = []
+    async with (
+        LoadClient(Target(server.url), timeout_s=_TIMEOUT_S, on_record=records.append) as client,
+        LoadClient(Target(bare.url), timeout_s=_TIMEOUT_S, on_record=idle.append) as bare_client,
+    ):
         for number, trace in enumerate(short):
             timed = trace.at_rate(rate)
             direct = await run_direct(engine, timed, run_id=f"short-{number}")
@@ -104,12 +120,15 @@ async def _added(
             records.clear()
             await _send(client, timed)
             in_engine = await _seconds_in_engine(server) - before
+            idle.clear()
+            await _send(bare_client, timed)
             if number == 0 or not all(record.ok for record in records):
                 continue  # what failed took its time in the engine, but none of an answer's
             took = latencies(records)
             p50 = percentile(took, 0.5).value
             outside = float(took.mean()) - in_engine / len(records)
-            added.append(Added(direct.summary().p50.value, p50, outside))
+            at_once = float(latencies(idle).mean())
+            added.append(Added(direct.summary().p50.value, p50, outside, at_once))
     return added
 
 

@@ -24,11 +24,13 @@ class Added:
     """The same stretch straight to the engine and over HTTP, in seconds.
 
     outside: mean of what an answer over HTTP took outside the engine.
+    bare: mean of what an answer of bare uvicorn took, which does nothing, at the same moments.
     """
 
     direct: float  #: p50
     http: float  #: p50
     outside: float
+    bare: float
 
 
 def tables(
@@ -45,8 +47,10 @@ def tables(
         f"{len(added)} stretches of {size.added_requests} requests at half the saturation; the "
         "same engine (a process of its own) with and without HTTP, in turns; median (quartiles). "
         "Client and server take processor time, so the difference of the p50s has the engine's "
-        "being slower in it where cores are few or shared; the last row has only what is outside "
-        "the engine, the client's own work included."
+        "being slower in it where cores are few or shared; the mean time outside the engine has "
+        "only the rest, the client's own work and late timers included. The last row is what "
+        "remains if nothing is done at all: a bare uvicorn that answers at once, at the same "
+        "moments (it wakes up from idling, as do the others)."
     )
     about = (
         f"`miniserve serve`, continuous mode, {size.max_num_seqs} slots, traces of "
@@ -71,6 +75,7 @@ def _added_rows(added: Sequence[Added]) -> list[dict[str, Cell]]:
         "p50 over HTTP": [one.http for one in added],
         "difference": [one.http - one.direct for one in added],
         "mean time outside the engine": [one.outside for one in added],
+        "mean time of bare uvicorn": [one.bare for one in added],
     }
     return [
         {"what": what, "latency_ms": Spread.quartiles(values, 1e3)}
