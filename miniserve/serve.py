@@ -39,7 +39,7 @@ from miniserve.model.checkpoint import read_tokenizer
 from miniserve.model.config import read_config
 from miniserve.protocol import BoundedConnection
 from miniserve.remote import RemoteClient
-from miniserve.scheduler import ContinuousScheduler, StaticScheduler
+from miniserve.scheduler import ContinuousScheduler, Scheduler, StaticScheduler
 from miniserve.settings import Mode, Settings
 from miniserve.sockets import KEEP_ALIVE_S, raise_file_limit
 from miniserve.speculation import SpeculativeScheduler
@@ -83,15 +83,11 @@ def open_client(settings: Settings, load_core: LoadCore = load_core) -> EngineCl
     if settings.mode is Mode.STATIC:
         make_scheduler = partial(StaticScheduler, max_num_seqs, max_wait_s=settings.max_wait_s)
     else:
-        budget = settings.max_num_batched_tokens
-        make_scheduler = partial(ContinuousScheduler, max_num_seqs, max_num_batched_tokens=budget)
+        policy: Callable[..., Scheduler] = ContinuousScheduler
         if guesses := settings.num_speculative_tokens:
-            make_scheduler = partial(
-                SpeculativeScheduler,
-                max_num_seqs,
-                max_num_batched_tokens=budget,
-                num_speculative_tokens=guesses,
-            )
+            policy = partial(SpeculativeScheduler, num_speculative_tokens=guesses)
+        budget = settings.max_num_batched_tokens
+        make_scheduler = partial(policy, max_num_seqs, max_num_batched_tokens=budget)
     config = read_config(settings.checkpoint / "config.json")
     engine = EngineProcess if settings.engine_process else Engine
     return engine(

@@ -6,59 +6,18 @@ requests that write together stays what it is. No HTTP, no event loop, no other 
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
 from functools import partial
-from itertools import islice
-from typing import NamedTuple
 
+from miniserve.bench.offline import serve_users, standard_prompts
 from miniserve.bench.size import Size
 from miniserve.bench.tables import Cell, Spread, Table
-from miniserve.engine_core import AddRequest, EngineCore
 from miniserve.load import MakeScheduler, load_core
-from miniserve.loadtest import Trace
-from miniserve.model.checkpoint import read_tokenizer
-from miniserve.model.config import read_config
-from miniserve.paths import STANDARD_LOAD, TUTOR_DIR
+from miniserve.paths import TUTOR_DIR
 from miniserve.scheduler import ContinuousScheduler
 from miniserve.speculation import SpeculativeScheduler
-from miniserve.tutor import MAX_TOKENS, prompt_for
+from miniserve.tutor import MAX_TOKENS
 
 _GUESSES = 4
-
-
-class Served(NamedTuple):
-    """What came of one run: the answers' tokens, in the order of the prompts; all steps."""
-
-    answers: list[Sequence[int]]
-    steps: int
-    seconds: float
-
-    @property
-    def tokens(self) -> int:
-        """Tokens of all answers together."""
-        return sum(map(len, self.answers))
-
-
-def serve_users(
-    core: EngineCore, prompts: Sequence[Sequence[int]], users: int, max_tokens: int
-) -> Served:
-    """Let `users` send the prompts (token ids), each the next one when the last is answered."""
-    coming = enumerate(prompts)
-    made: dict[int, Sequence[int]] = {}
-    steps, start = core.num_steps, time.perf_counter()
-
-    def send(most: int) -> None:
-        for number, prompt in islice(coming, most):
-            core.handle(AddRequest(str(number), prompt, max_tokens, core.clock()))
-
-    send(users)
-    while core.scheduler.requests:
-        outputs = core.step().outputs
-        made |= {int(output.request_id): output.token_ids for output in outputs}
-        send(len(outputs))
-    seconds = time.perf_counter() - start
-    return Served([made[number] for number in sorted(made)], core.num_steps - steps, seconds)
 
 
 def measure(size: Size) -> list[Table]:
@@ -67,10 +26,7 @@ def measure(size: Size) -> list[Table]:
     Each number has engines of its own, and no sentence twice: what has been answered once is
     guessed too well.
     """
-    config = read_config(TUTOR_DIR / "config.json")
-    tokenizer = read_tokenizer(TUTOR_DIR / "tokenizer.json", config)
-    trace = Trace.load(STANDARD_LOAD).cut(0, size.guess_requests * (1 + size.guess_repeats))
-    prompts = [tokenizer.encode(prompt_for(sentence)).ids for sentence in trace.sentences]
+    prompts = standard_prompts(size.guess_requests * (1 + size.guess_repeats))
     stretches = [
         prompts[start : start + size.guess_requests]
         for start in range(0, len(prompts), size.guess_requests)

@@ -70,10 +70,7 @@ def record(policy: Policy, size: Size) -> tuple[float, list[Trial]]:
     """A mode's capacity in requests/s, and its trials, in the order in which they were made."""
     whole = Trace.load(STANDARD_LOAD)
     with RecordedServe(
-        policy.mode,
-        max_num_seqs=size.max_num_seqs,
-        max_waiting=MAX_WAITING,
-        num_speculative_tokens=0,  # the virtual clock knows of none
+        policy.mode, max_num_seqs=size.max_num_seqs, max_waiting=MAX_WAITING
     ) as server:
         capacity = _capacity(server, whole, policy, size)
         count = size.predicted_count(capacity) // size.predicted_rounds

@@ -81,7 +81,6 @@ def serving(size: StandardSize, modes: Sequence[Mode] = tuple(Mode)) -> Iterator
         "max_num_seqs": size.max_num_seqs,
         "max_wait_s": size.max_wait_s,
         "request_timeout_s": size.timeout_s,
-        "num_speculative_tokens": 0,  # scheduling is compared, and `static` does not guess
     }
     with ExitStack() as stack:
         if threading.current_thread() is threading.main_thread():

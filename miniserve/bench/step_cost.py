@@ -61,12 +61,7 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=200, help="for each rate")
     parser.add_argument("--out", type=Path, default=DATA_DIR / "latency" / "step_cost.json")
     arguments = parser.parse_args()
-    settings = settings_of(
-        Mode.CONTINUOUS,
-        max_num_seqs=16,
-        max_waiting=arguments.requests,
-        num_speculative_tokens=0,  # a guess's row is a token's, and would be fitted as a request's
-    )
+    settings = settings_of(Mode.CONTINUOUS, max_num_seqs=16, max_waiting=arguments.requests)
     trace = Trace.load(STANDARD_LOAD)
     found = fit(asyncio.run(record(settings, trace, arguments.requests)))
     found.save(
