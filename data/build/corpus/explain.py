@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from .inflect import Verb
 from .sentence import NP
 
@@ -150,8 +152,7 @@ def feeling(v: Verb, feels: bool) -> str:
 
 def perfect_past(marker: str, wrong: str, right: str) -> str:
     """I have seen it two days ago."""
-    m = marker[0].upper() + marker[1:]
-    return f"'{m}' names a time that is over, so '{wrong}' becomes '{right}'."
+    return f"'{_quoted_first(marker)}' names a time that is over, so '{wrong}' becomes '{right}'."
 
 
 def state(lemma: str, wrong: str, right: str) -> str:
@@ -168,6 +169,11 @@ def time_clause(trigger: str, wrong: str, right: str) -> str:
 def since_perfect(wrong: str, right: str) -> str:
     """I live here since 2010."""
     return f"What lasts until now is in the present perfect: '{wrong}' becomes '{right}'."
+
+
+def looking_back(wrong: str, right: str) -> str:
+    """it's the first time I see him."""
+    return f"What has happened up to now is in the present perfect: '{wrong}' becomes '{right}'."
 
 
 def missing(verb: str, wrong: str, right: str) -> str:
@@ -203,9 +209,10 @@ def tag(asked: bool, wrong: str, right: str) -> str:
     return f"A short {what} repeats the auxiliary of its verb: '{wrong}' becomes '{right}'."
 
 
-def second_modal(modal: str, wrong: str, right: str) -> str:
-    """she will can read."""
-    return f"After '{modal}', 'can' is 'be able to': '{wrong}' becomes '{right}'."
+def second_modal(modal: str, second: str, wrong: str, right: str) -> str:
+    """she will can read; we will must wait."""
+    full = {"can": "be able to", "must": "have to"}[second]
+    return f"After '{modal}', '{second}' is '{full}': '{wrong}' becomes '{right}'."
 
 
 def past_must() -> str:
@@ -223,9 +230,9 @@ def modal_s(modal: str) -> str:
     return f"The modal '{modal}' takes no -s."
 
 
-def modal_do(wrong: str, right: str) -> str:
-    """he doesn't can swim; do you can help me?"""
-    return f"'Can' needs no 'do': '{wrong}' becomes '{right}'."
+def modal_do(modal: str, wrong: str, right: str) -> str:
+    """he doesn't can swim; you don't must smoke."""
+    return f"'{modal.capitalize()}' needs no 'do': '{wrong}' becomes '{right}'."
 
 
 def needless_be(lemma: str, wrong: str, right: str) -> str:
@@ -293,5 +300,54 @@ def after_wish(trigger: str, wrong: str, right: str) -> str:
 
 def past_marker(marker: str, wrong: str, right: str) -> str:
     """yesterday she go."""
-    m = marker[0].upper() + marker[1:]
-    return f"'{m}' marks the past, so '{wrong}' becomes '{right}'."
+    return f"'{_quoted_first(marker)}' marks the past, so '{wrong}' becomes '{right}'."
+
+
+def future_marker(marker: str, wrong: str, right: str) -> str:
+    """tomorrow I went."""
+    return f"'{_quoted_first(marker)}' is yet to come, so '{wrong}' becomes '{right}'."
+
+
+def command(wrong: str, right: str) -> str:
+    """opens the door, please."""
+    return f"A command takes the base form: '{wrong}' becomes '{right}'."
+
+
+def in_progress(wrong: str, right: str) -> str:
+    """look, the baby sleeps."""
+    return f"What is going on right now takes the progressive: '{wrong}' becomes '{right}'."
+
+
+def inversion(opening: str, wrong: str, right: str) -> str:
+    """not only he lied."""
+    return f"After '{opening}', the order is that of a question: '{wrong}' becomes '{right}'."
+
+
+def have_for_be(wrong: str, right: str) -> str:
+    """I have hungry; there have many people."""
+    return f"English says this with 'be': '{wrong}' becomes '{right}'."
+
+
+def other_verb(lemma: str, wrong: str, right: str) -> str:
+    """I felt off my bike."""
+    return f"'{wrong.capitalize()}' is a form of another verb: of '{lemma}', it is '{right}'."
+
+
+def second_negative(negative: str, wrong: str, right: str) -> str:
+    """I don't never eat fish."""
+    return f"'{negative.capitalize()}' is negative already: '{wrong}' becomes '{right}'."
+
+
+def purpose(wrong: str, right: str) -> str:
+    """he went out for buy bread."""
+    return f"A purpose is told with 'to': '{wrong}' becomes '{right}'."
+
+
+def question_subject(wrong: str, right: str) -> str:
+    """what does mean this word?"""
+    return f"In a question, the subject stands before the verb: '{wrong}' becomes '{right}'."
+
+
+def _quoted_first(marker: str) -> str:
+    """A time, typed in small letters, as an explanation begins with it: 'When I was young'."""
+    return re.sub(r"\bi\b", "I", marker[0].upper() + marker[1:])

@@ -21,6 +21,8 @@ NT = {
     "should": "shouldn't",
     "must": "mustn't",
 }
+# "can gone" is *can go*; after other modals, "must gone" wants *must have gone*.
+NO_PAST_MODALS = frozenset(("can", "will", "won't", "shall"))
 # Stative or odd in the progressive; "is need" would have another correction.
 NO_PROGRESSIVE = frozenset(words("no_progressive"))
 # Of these, "I am agree" wants *am* out, not *agreeing* in.
@@ -230,7 +232,9 @@ class VerbForms(Subjects):
             and not name.startswith(("do", "did"))
             and self.wants("after_modal")
         ):
-            bag = [v.past] * 8 + [v.s] * 9 + [v.ing] * 2 + [v.pp] * 2
+            bag = [v.past] * 8 + [v.s] * 9 + [v.ing] * 2
+            if name in NO_PAST_MODALS or v.pp == v.past:
+                bag += [v.pp] * 2  # "must gone" wants *must have gone*
             self.plant(w, self.rng.choice(bag), v.lemma, explain.after_modal(name, v.lemma))
         return w
 

@@ -7,7 +7,16 @@ from itertools import chain
 from typing import ClassVar
 
 from . import explain
-from .forms import ALWAYS_OBJECT, BY_ITSELF, NO_PROGRESSIVE, NT, PASSIVE_BARE, Retry, be_form
+from .forms import (
+    ALWAYS_OBJECT,
+    BY_ITSELF,
+    NO_PAST_MODALS,
+    NO_PROGRESSIVE,
+    NT,
+    PASSIVE_BARE,
+    Retry,
+    be_form,
+)
 from .frame_parser import (
     BREAKS,
     NO_PASSIVE,
@@ -210,8 +219,9 @@ class FrameErrors:
                     return g.err
                 if form not in {"base-to", "base-modal"}:
                     raise Retry
-                wrong = rng.choice(("is", "was", "is", "been", "being"))
                 aux = explain.aux_name(self.before(f, i, MODALS, ""))
+                been = "been" if form == "base-to" or aux in NO_PAST_MODALS else "is"
+                wrong = rng.choice(("is", "was", "is", been, "being"))
                 if (form == "base-modal" and not aux) or aux == "had":
                     raise Retry
                 g.plant(

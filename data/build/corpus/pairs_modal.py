@@ -24,11 +24,11 @@ def modal_form(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:
     if modal in {"can't", "cannot"} and (third or before.lower() in PRONOUNS):
         do = "does" if third else "do"
         for wrong in (f"{do}n't can", f"{do}n't can", f"{do} not can", "not can"):
-            yield Pair(i - 1, i - 1, modal, wrong, explain.modal_do(wrong, modal))
+            yield Pair(i - 1, i - 1, modal, wrong, explain.modal_do("can", wrong, modal))
     if i == 2 and before == "Can" and modal.lower() in PRONOUNS:
         do = "Does" if modal in THIRD else "Do"
         wrong, right = f"{do} {modal} can", f"Can {modal}"
-        yield Pair(0, 1, right, wrong, explain.modal_do(wrong, right))
+        yield Pair(0, 1, right, wrong, explain.modal_do("can", wrong, right))
 
 
 def missing_would(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:
@@ -53,7 +53,7 @@ def modal_can(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:
     if words[0] in {"will", "might", "may", "should", "would", "must"} and words[1:] == ABLE:
         base = said(f, i, lex)
         wrong, right = f"can {base}", f"be able to {base}"
-        yield Pair(i - 3, i, right, wrong, explain.second_modal(words[0], wrong, right))
+        yield Pair(i - 3, i, right, wrong, explain.second_modal(words[0], "can", wrong, right))
 
 
 def past_must(f: Frame, i: int, lex: Lexicon) -> Iterator[Pair]:

@@ -130,6 +130,16 @@ def _spelled(s: Slip, v: Verb) -> str:
     return (explain.misspelled if s.wrong.lower() in v.spell else explain.slip)(v, participle)
 
 
+def _modal_do(s: Slip, v: Verb) -> str:
+    modal = next((m for m in ("must", "should") if m in s.wrong.lower().split()), "can")
+    return explain.modal_do(modal, s.wrong, s.right)
+
+
+def _second_modal(s: Slip, v: Verb) -> str:
+    second = "must" if "must" in s.wrong.lower().split() else "can"
+    return explain.second_modal(s.asks, second, s.wrong, s.right)
+
+
 CODES = {
     "be": Code("missing_be", _missing_be),
     "have": Code("missing_have", lambda s, v: explain.missing("have", s.wrong, s.right)),
@@ -156,8 +166,8 @@ CODES = {
     "modal": Code("after_modal", lambda s, v: explain.after_modal(s.asks, s.right.split()[0])),
     "mto": Code("modal_form", lambda s, v: explain.modal_to(s.asks)),
     "of": Code("after_modal", lambda s, v: explain.have_not_of(s.asks)),
-    "can": Code("modal_form", lambda s, v: explain.modal_do(s.wrong, s.right)),
-    "able": Code("modal_form", lambda s, v: explain.second_modal(s.asks, s.wrong, s.right)),
+    "can": Code("modal_form", _modal_do),
+    "able": Code("modal_form", _second_modal),
     "must": Code("modal_form", lambda s, v: explain.past_must()),
     "irr": Code("overregular_past", lambda s, v: explain.overregular(v), "past"),
     "dbl": Code("doubled_past", lambda s, v: explain.doubled(v), "past"),
@@ -177,17 +187,27 @@ CODES = {
     "past": Code("past_marker", lambda s, v: explain.past_marker(s.asks, *_verb(s))),
     "over": Code("perfect_past", lambda s, v: explain.perfect_past(s.asks, s.wrong, s.right)),
     "since": Code("since_perfect", lambda s, v: explain.since_perfect(s.wrong, s.right)),
+    "perf": Code("since_perfect", lambda s, v: explain.looking_back(s.wrong, s.right)),
     "seq": Code("past_sequence", lambda s, v: explain.past_sequence(s.asks, *_verb(s))),
     "time": Code("time_clause", lambda s, v: explain.time_clause(s.asks, s.wrong, s.right)),
     "wish": Code("past_sequence", lambda s, v: explain.after_wish(s.asks, *_verb(s))),
     "ifw": Code("past_sequence", lambda s, v: explain.if_would(s.wrong, s.right)),
+    "imp": Code("command", lambda s, v: explain.command(*map(_low, (s.wrong, s.right)))),
+    "now": Code("in_progress", lambda s, v: explain.in_progress(s.wrong, s.right)),
+    "inv": Code("inversion", lambda s, v: explain.inversion(s.asks, s.wrong, s.right)),
+    "havebe": Code("have_for_be", lambda s, v: explain.have_for_be(s.wrong, s.right)),
+    "fut": Code("future_marker", lambda s, v: explain.future_marker(s.asks, *_verb(s))),
+    "conf": Code("other_verb", lambda s, v: explain.other_verb(v.lemma, *_verb(s))),
+    "neg2": Code("second_negative", lambda s, v: explain.second_negative(s.asks, s.wrong, s.right)),
+    "purp": Code("infinitive", lambda s, v: explain.purpose(s.wrong, s.right)),
+    "subj": Code("question_order", lambda s, v: explain.question_subject(s.wrong, s.right)),
     "would": Code("modal_form", lambda s, v: explain.missing_would(s.wrong, s.right)),
 }
 #: Codes whose explanation names a word that asks for the right form.
 ASKING = frozenset(
     (
         "who", "ger", "inf", "base", "modal", "mto", "able", "of", "agr", "pp", "ppp", "prog",
-        "past", "over", "seq", "time", "wish",
+        "past", "over", "seq", "time", "wish", "inv", "fut", "neg2",
     )
 )  # fmt: skip
 

@@ -180,6 +180,13 @@ KIND_W = {
     "habit": 2,
     "still_going_on": 6,
     "tag": 3,
+    "command": 3,
+    "in_progress": 3,
+    "inversion": 3,
+    "have_for_be": 2,
+    "future_marker": 2,
+    "other_verb": 3,
+    "second_negative": 2,
     "correct": 72,
 }
 #: Kinds that the grammar does not make: they are drawn from frames only.
@@ -202,6 +209,13 @@ FRAME_KINDS = frozenset(
         "habit",
         "still_going_on",
         "tag",
+        "command",
+        "in_progress",
+        "inversion",
+        "have_for_be",
+        "future_marker",
+        "other_verb",
+        "second_negative",
     )
 )
 PRES: list[tuple[float, Spec]] = [
