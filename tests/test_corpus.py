@@ -339,6 +339,7 @@ def test_a_slip_that_makes_no_sense_is_refused(mark: str) -> None:
         ("<don't must=>must not|can|go>", "modal_form", "'Must' needs no 'do'"),
         ("<doesn't can=>can't|can|go>", "modal_form", "'Can' needs no 'do'"),
         ("<went=>will go|fut|go|when i grow up>", "future_marker", "'When I grow up' is yet"),
+        ("<went=>will go|fut|go|next monday>", "future_marker", "'Next Monday' is yet"),
         ("<Opens=>Open|imp|open>", "command", "'opens' becomes 'open'"),
         ("<sleeps=>is sleeping|now|sleep>", "in_progress", "'sleeps' becomes 'is sleeping'"),
         ("<he lied=>did he lie|inv|lie|not only>", "inversion", "After 'not only', the order"),

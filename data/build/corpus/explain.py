@@ -7,6 +7,10 @@ import re
 from .inflect import Verb
 from .sentence import NP
 
+_CAPITALS = re.compile(
+    r"\b(?:i|(?:mon|tues|wednes|thurs|fri|satur|sun)day|january|february|march|april|may|june|july"
+    r"|august|september|october|november|december|christmas|easter)\b"
+)
 FULL = {"'s": "is", "'re": "are", "'m": "am", "'ve": "have", "'d": "had", "'ll": "will"}
 
 
@@ -349,5 +353,5 @@ def question_subject(wrong: str, right: str) -> str:
 
 
 def _quoted_first(marker: str) -> str:
-    """A time, typed in small letters, as an explanation begins with it: 'When I was young'."""
-    return re.sub(r"\bi\b", "I", marker[0].upper() + marker[1:])
+    """A time, typed in small letters, as an explanation begins with it: 'When I was in Rome'."""
+    return _CAPITALS.sub(lambda found: found[0].capitalize(), marker[0].upper() + marker[1:])
