@@ -149,7 +149,8 @@ BY_KIND: dict[str, list[tuple[float, Spec]]] = {
         (0.8, ("prog", True, False, False)),
     ],
 }
-KIND_W = {
+#: How often each kind is drawn: those that the grammar can make,
+GRAMMAR_WEIGHTS = {
     "overregular_past": 8,
     "misspelled_past": 6,
     "doubled_past": 4,
@@ -163,6 +164,9 @@ KIND_W = {
     "after_to": 9,
     "progressive": 9,
     "past_marker": 13,
+}
+#: and those that are drawn from frames only.
+FRAME_WEIGHTS = {
     "gerund": 22,
     "after_let": 12,
     "past_sequence": 16,
@@ -187,37 +191,8 @@ KIND_W = {
     "future_marker": 4,
     "other_verb": 5,
     "second_negative": 4,
-    "correct": 72,
 }
-#: Kinds that the grammar does not make: they are drawn from frames only.
-FRAME_KINDS = frozenset(
-    (
-        "gerund",
-        "after_let",
-        "past_sequence",
-        "feeling",
-        "perfect_past",
-        "time_clause",
-        "since_perfect",
-        "missing_be",
-        "infinitive",
-        "do_support",
-        "question_order",
-        "modal_form",
-        "missing_have",
-        "needless_be",
-        "habit",
-        "still_going_on",
-        "tag",
-        "command",
-        "in_progress",
-        "inversion",
-        "have_for_be",
-        "future_marker",
-        "other_verb",
-        "second_negative",
-    )
-)
+WEIGHTS = GRAMMAR_WEIGHTS | FRAME_WEIGHTS | {"correct": 72}
 PRES: list[tuple[float, Spec]] = [
     (8, ("simple", False, False, False)),
     (3, ("simple", False, True, False)),

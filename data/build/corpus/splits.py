@@ -16,7 +16,7 @@ from .frame_writer import FrameWriter
 from .grammar import Grammar
 from .lexicon import lexicon
 from .sentence import Example
-from .specs import FRAME_KINDS, KIND_W
+from .specs import FRAME_WEIGHTS, GRAMMAR_WEIGHTS, WEIGHTS
 
 FRAME_SHARE = 0.7
 DRESSED_SHARE = 0.25
@@ -31,7 +31,7 @@ def held_pairs() -> frozenset[str]:
     lex = lexicon()
     verbs = sorted({e.verb.lemma for e in lex.everyday}, key=lambda b: (-lex.freq[b], b))
     pairs = [
-        f"{b}/{k}" for b in verbs[250:] for k in KIND_W if k not in {"correct", "be_agreement"}
+        f"{b}/{k}" for b in verbs[250:] for k in WEIGHTS if k not in {"correct", "be_agreement"}
     ]
     return frozenset(p for p in pairs if zlib.crc32(("pair " + p).encode()) % 20 == 0)
 
@@ -73,16 +73,14 @@ def stream(seed: str, held: bool = False, only_held_pairs: bool = False) -> Iter
     g = Grammar(rng, lexicon(held), held_pairs(), only_held_pairs)
     fw = FrameWriter(g)
     dresser = Dresser(rng, g.lex, DRESSED_SHARE)
-    kinds, weights = list(KIND_W), list(KIND_W.values())
+    weights = WEIGHTS
     if only_held_pairs:
-        weights = [
-            w if k not in {"correct", "be_agreement"} | FRAME_KINDS else 0
-            for k, w in zip(kinds, weights, strict=True)
-        ]
+        weights = {k: w for k, w in GRAMMAR_WEIGHTS.items() if k != "be_agreement"}
+    kinds = list(weights)
     while True:
-        kind = rng.choices(kinds, weights)[0]
+        kind = rng.choices(kinds, list(weights.values()))[0]
         framed = g.chance(FRAME_SHARE) and not only_held_pairs
-        ex = fw.example(kind) if framed or kind in FRAME_KINDS else None
-        if ex is None and kind in FRAME_KINDS:
+        ex = fw.example(kind) if framed or kind in FRAME_WEIGHTS else None
+        if ex is None and kind in FRAME_WEIGHTS:
             continue
         yield dresser.dress(ex if ex is not None else g.example(kind))
