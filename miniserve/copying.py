@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
+from itertools import pairwise
 from typing import NamedTuple
 
 #: The explanation of a sentence that is right.
@@ -26,6 +27,9 @@ _STAND_INS = ("Anna", "Peter", "Maria", "David", "Laura", "Martin", "Julia", "Th
 
 #: Of 200 letters of English are some 80 pieces; to compare ".,.,." with ",,,,," takes cubic time.
 _MOST_PAIRS = 20_000
+
+#: Two forms of one verb, mostly, as similar as this: *wait* and *waiting*, not *go* and *went*.
+_ALIKE = 0.6
 
 #: What joins letters (Persian, Hindi) or emoji (a family of three).
 JOINERS = "\u200c\u200d"
@@ -52,6 +56,24 @@ _WRITTEN_OUT = {
     "'ve": ("have",),
     "'d": ("had", "would"),
     "'ll": ("will",),
+}
+_NEGATED = (
+    *("is", "are", "was", "were", "has", "have", "had", "do", "does", "did"),
+    *("could", "would", "should", "must"),
+)
+_CONTRACTED = (
+    *("i'm", "i've", "you're", "you've", "you'll", "he's", "she's", "we've"),
+    *("they're", "they've", "they'll", "that's", "there's", "what's"),
+)
+#: What a piece can stand for besides: *isn* (of *isn't*), and what is typed without its apostrophe.
+_MEANS = {
+    **{f"{verb}n": (verb,) for verb in _NEGATED},
+    **{f"{verb}nt": (verb, f"{verb}n") for verb in _NEGATED},
+    **{"won": ("will",), "wont": ("will", "won"), "cant": ("can",)},
+    **{
+        first + end: (first, *_WRITTEN_OUT[f"'{end}"])
+        for first, end in (word.split("'") for word in _CONTRACTED)
+    },
 }
 
 
@@ -94,6 +116,7 @@ class Asked:
             return None
         changes = list(self._changes(written))
         named = _named_in(explanation) | _moved(changes)
+        named |= _freed(changes, named)
         standing = [c for c in changes if c.shown != c.new and _may_stand(c, named)]
         if explanation == NO_CHANGE:
             standing = [c for c in standing if _is_named(c, named) or _words(c.new)]
@@ -128,29 +151,31 @@ class Asked:
     def _in_place_of(self, change: _Change, named: set[str]) -> list[str]:
         """What was written, in the sentence's letters.
 
-        If one word stands for several, it replaces the named one that is most like it; of the
-        others, those that may go are gone.
+        If one word stands for several, it replaces the one that is like it, or else one that is
+        named and no auxiliary; of the others, those that may go are gone.
         """
         own = {self._in_case(name): word for word, name in self._stand_ins.items()}
         new = [own.get(piece, piece) for piece in change.new]
         if self._in_capitals and all(piece == piece.upper() for piece in change.old):
             new = [piece.upper() for piece in new]
-        places = [place for place, piece in enumerate(change.old) if _is_latin(piece)]
+        old = change.old
+        places = [place for place, piece in enumerate(old) if _is_latin(piece)]
         if len(places) < 2 or len(new) != 1 or not _is_latin(new[0]):
             return new
-        old = change.old
-        replaced = max(
-            [place for place in places if _any_named([old[place]], named)] or places,
-            key=lambda place: SequenceMatcher(None, old[place], new[0]).ratio(),
-        )
-        gone: set[int] = set()
-        for place in places:
-            if place != replaced and _may_go(old[place], named):
-                gone.add(place)
-                if not "".join(old[max(0, place - 1) : place] + old[place + 1 : place + 2]).strip():
-                    gone.add(place + 1 if place < replaced else place - 1)  # one of two spaces
-        pieces = [*old[:replaced], new[0], *old[replaced + 1 :]]
-        return [piece for place, piece in enumerate(pieces) if place not in gone]
+        verbs = [place for place in places if not _is_auxiliary(old[place])]
+        like = {place: SequenceMatcher(None, old[place], new[0]).ratio() for place in places}
+        alike = [place for place in places if like[place] >= _ALIKE]
+        known = [place for place in verbs if _any_named([old[place]], named)]
+        replaced = max(alike or known or verbs or places, key=like.__getitem__)
+        gone = {place for place in places if place != replaced and _may_go(old[place], named)}
+        kept: list[str] = []
+        for place, piece in enumerate(old):
+            left_over = piece.isspace() and place - 1 in gone and not "".join(kept[-1:]).strip()
+            if place not in gone and not (left_over and place != 0):
+                kept.append(new[0] if place == replaced else piece)
+        if len(old) - 1 in gone:  # nor is there a space before nothing
+            kept = kept[:-1] if kept[-1].isspace() else kept
+        return kept
 
     def _in_case(self, text: str) -> str:
         return text.lower() if self._in_capitals else text
@@ -219,14 +244,15 @@ def _may_stand(change: _Change, named: set[str]) -> bool:
     if not put_in:
         return bool(taken_out) and all(_may_go(word, named) for word in taken_out)
     staying = [word for word in taken_out if not _may_go(word, named)] or taken_out
-    if len(staying) == len(put_in) == 1 and staying[0].islower():
-        return True
-    return all(_any_named([word], named) for word in put_in)
+    unnamed = [word for word in put_in if not _any_named([word], named | _meanings(taken_out))]
+    return not unnamed or (len(staying) == len(unnamed) == 1 and staying[0].islower())
 
 
 def _is_named(change: _Change, named: set[str]) -> bool:
-    """Whether it puts a named word in, or takes a named one out and puts none in."""
-    return _any_named(_words(change.new) or _words(change.shown), named)
+    """Whether it puts a named word in, or takes a named one out and puts in nothing else."""
+    put_in = _meanings(_words(change.new))
+    taken_out = _meanings(_words(change.shown))
+    return not named.isdisjoint(put_in if put_in - taken_out else taken_out - put_in)
 
 
 def _named_in(explanation: str) -> set[str]:
@@ -252,8 +278,22 @@ def _moved(changes: Sequence[_Change]) -> set[str]:
     return taken_out & put_in & (_MAY_MOVE | _PRONOUNS if negated else _MAY_MOVE)
 
 
+def _freed(changes: Sequence[_Change], named: set[str]) -> set[str]:
+    """A *to* that is taken out before a named word, as in *made us to wait*: it needs no naming."""
+    freed = (
+        _words(after.shown)[:1]
+        for change, after in pairwise(changes)
+        if _words(change.shown) == ["to"] and not _words(change.new)
+    )
+    return {"to"} if any(_any_named(word, named) for word in freed) else set()
+
+
 def _may_go(word: str, named: set[str]) -> bool:
-    return any(part in named or part in _MAY_GO for part in _written_out(word))
+    return _is_auxiliary(word) or _any_named([word], named)
+
+
+def _is_auxiliary(word: str) -> bool:
+    return not _MAY_GO.isdisjoint(_written_out(word))
 
 
 def _pieces(text: str) -> list[str]:
@@ -278,4 +318,5 @@ def _written_out(piece: str) -> tuple[str, ...]:
 
 def _meanings(pieces: list[str]) -> set[str]:
     """What any of these pieces can stand for."""
-    return {part for piece in pieces for part in _written_out(piece)}
+    written_out = {part for piece in pieces for part in _written_out(piece)}
+    return written_out.union(*(_MEANS.get(part, ()) for part in written_out))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from miniserve.copying import NO_CHANGE, Asked, in_short
+from miniserve.copying import NO_CHANGE, Asked, in_short, is_about
 from miniserve.paths import DATA_DIR
 
 
@@ -123,6 +123,58 @@ from miniserve.paths import DATA_DIR
             "a@b.de c@d.de went.",
         ),
         ("李雷 go.", "Anna Anna goes.", "'Anna' and 'go' become 'goes'.", "李雷 李雷 goes."),
+        (  # a 'to' that is gone before a named word, beside another error
+            "She made us to wait and then he tell us.",
+            "She made us wait and then he told us.",
+            "After 'made', use the base form 'wait'. 'Made' is in the past, so 'tell' becomes "
+            "'told'.",
+            "She made us wait and then he told us.",
+        ),
+        (  # of two words, the one that is like it goes, whatever else is named
+            "He suggested to ask her, but she refused helping.",
+            "He suggested asking her, but she refused to help.",
+            "After 'suggested', use the -ing form 'asking'. After 'refused', use the infinitive: "
+            "'helping' becomes 'to help'.",
+            "He suggested asking her, but she refused to help.",
+        ),
+        (
+            "I do not can finding it.",
+            "I can't find it.",
+            "'Can' needs no 'do': 'do not can' becomes 'can't'. After the modal 'can't', use the "
+            "base form 'find'.",
+            "I can't find it.",
+        ),
+        (  # no second space where a word has gone
+            "Nobody doesn't like rain.",
+            "Nobody likes rain.",
+            "'Nobody' is negative already: 'doesn't like' becomes 'likes'.",
+            "Nobody likes rain.",
+        ),
+        (
+            "It rains when I am do.",
+            "It rains when I am.",
+            "'Rain' needs no 'do': 'am do' becomes 'am'.",
+            "It rains when I am.",
+        ),
+        (  # half of a contraction is named by its verb
+            "I weren't tell the truth.",
+            "I wasn't told the truth.",
+            "'I' takes 'was', not 'were'. A passive needs the past participle after 'was': the "
+            "principal parts of 'tell' are 'tell', 'told', 'told'.",
+            "I wasn't told the truth.",
+        ),
+        (  # and one without its apostrophe too
+            "Hes flown home last night.",
+            "He flew home last night.",
+            "'Last night' names a time that is over, so 'has flown' becomes 'flew'.",
+            "He flew home last night.",
+        ),
+        (  # an auxiliary that is named, and one word for another
+            "You must forgot it.",
+            "You must have forgotten it.",
+            "After the modal 'must', use the base form 'have'.",
+            "You must have forgotten it.",
+        ),
         ("He leaded us.", "He led us.", NO_CHANGE, "He led us."),
         ("We met in 大阪!", "We met in 大\ufffd!", NO_CHANGE, "We met in 大阪!"),
         ("We met in 大阪!", "We meet in 大\ufffd!", "Because.", "We meet in 大阪!"),
@@ -149,6 +201,13 @@ def test_what_the_explanation_does_not_name_is_put_back(
 )
 def test_a_correction_in_short(sentence: str, corrected: str, told: str) -> None:
     assert in_short(sentence, corrected) == told
+
+
+def test_an_explanation_is_about_the_verb_of_a_contraction() -> None:
+    why = "A plural subject takes 'were', not 'was'."
+    assert is_about(why, "We wasn't told.", "We weren't told.")
+    assert is_about(why, "we wasnt told", "we werent told")
+    assert not is_about(why, "We don't know.", "We doesn't know.")
 
 
 @pytest.mark.parametrize("written", ["We met.", "We met in the town.", "Lo, met we."])

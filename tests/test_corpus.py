@@ -32,8 +32,9 @@ from data.build.corpus.inflect import (
 )
 from data.build.corpus.lexicon import Lexicon
 from data.build.corpus.sentence import Example, Style, W, is_an, render
-from data.build.corpus.slips import BE
+from data.build.corpus.slips import BE, SYNTAX, parse_slip
 from data.build.corpus.splits import forbidden
+from miniserve.tutor import Correction, parse_answer
 
 ROOT = Path(__file__).parents[1]
 VERBS = ROOT / "data" / "verbs"
@@ -305,6 +306,28 @@ def test_a_slip_is_typed_with_its_mistake_its_correction_and_its_reason() -> Non
     assert second.slip
     assert second.slip.kind == "infinitive"
     assert parse("If x < 3, stop.").pieces[2].text == "<"
+
+
+def test_the_service_would_answer_what_the_slips_teach() -> None:
+    """Of each fiftieth typed mistake: an answer is held to its sentence without loss."""
+    syntax, exchanged = re.compile(SYNTAX), re.compile(r"\{([^}|]+)\|\w+\}")
+    lines = [
+        line
+        for path in sorted((ROOT / "data/build/corpus/frames").glob("slips_*.txt"))
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if "=>" in line
+    ]
+    told = 0
+    for line in lines[::50]:
+        marks = [parse_slip(*mark.groups()) for mark in syntax.finditer(line)]
+        plain = exchanged.sub(r"\1", line)
+        wrong, right = (syntax.sub(rf"\{side}", plain) for side in (1, 2))
+        irregular_only = all(s.lemma in {"be", *irregular_table()} for s in marks)
+        if irregular_only:
+            why = " ".join(dict.fromkeys(slip.why(verb(slip.lemma)) for slip in marks))
+            assert parse_answer(f"{right}\n{why}", wrong) == Correction(right, why)
+            told += 1
+    assert told > 500
 
 
 @pytest.mark.parametrize(
