@@ -86,6 +86,11 @@ def born() -> str:
     return "'Born' is already the past participle, so it takes no -ed."
 
 
+def birth(wrong: str, right: str) -> str:
+    """I am born in Rome."""
+    return f"A birth is in the past: '{wrong}' becomes '{right}'."
+
+
 def s_missing(wrong: str, right: str) -> str:
     """she go."""
     return f"With a third-person singular subject, '{wrong}' becomes '{right}'."
@@ -156,7 +161,9 @@ def feeling(v: Verb, feels: bool) -> str:
 
 def perfect_past(marker: str, wrong: str, right: str) -> str:
     """I have seen it two days ago."""
-    return f"'{_quoted_first(marker)}' names a time that is over, so '{wrong}' becomes '{right}'."
+    verb = "asks for" if marker in {"when", "what time"} else "names"
+    time = _quoted_first(marker)
+    return f"'{time}' {verb} a time that is over, so '{wrong}' becomes '{right}'."
 
 
 def state(lemma: str, wrong: str, right: str) -> str:
@@ -178,6 +185,16 @@ def since_perfect(wrong: str, right: str) -> str:
 def looking_back(wrong: str, right: str) -> str:
     """it's the first time I see him."""
     return f"What has happened up to now is in the present perfect: '{wrong}' becomes '{right}'."
+
+
+def since_when(wrong: str, right: str) -> str:
+    """he has worked here since he has left school."""
+    return f"What began it, after 'since', is in the simple past: '{wrong}' becomes '{right}'."
+
+
+def perfect_have(wrong: str, right: str) -> str:
+    """we are seen this film twice; she is arrived."""
+    return f"The perfect is made with 'have': '{wrong}' becomes '{right}'."
 
 
 def missing(verb: str, wrong: str, right: str) -> str:
@@ -310,6 +327,47 @@ def past_marker(marker: str, wrong: str, right: str) -> str:
 def future_marker(marker: str, wrong: str, right: str) -> str:
     """tomorrow I went."""
     return f"'{_quoted_first(marker)}' is yet to come, so '{wrong}' becomes '{right}'."
+
+
+def over_by_then(wrong: str, right: str) -> str:
+    """by the time you arrive, I will finish."""
+    return f"What will be over by then is in the future perfect: '{wrong}' becomes '{right}'."
+
+
+def promise(wrong: str, right: str) -> str:
+    """don't worry, I help you later."""
+    return f"A promise or an offer takes 'will': '{wrong}' becomes '{right}'."
+
+
+def had_better(wrong: str, right: str) -> str:
+    """you have better go."""
+    return f"The phrase is 'had better': '{wrong}' becomes '{right}'."
+
+
+def negative_be(wrong: str, right: str) -> str:
+    """she doesn't be at home."""
+    return f"'Be' is made negative without 'do': '{wrong}' becomes '{right}'."
+
+
+def negative_perfect(wrong: str, right: str) -> str:
+    """I don't have seen it."""
+    return f"A perfect is made negative with 'have': '{wrong}' becomes '{right}'."
+
+
+def not_to(wrong: str, right: str) -> str:
+    """I decided to don't go; sorry for don't calling."""
+    return f"An infinitive or -ing form takes 'not' before it: '{wrong}' becomes '{right}'."
+
+
+def did_not_happen(wrong: str, right: str) -> str:
+    """if I knew it last week, I would have called."""
+    takes = "the past perfect" if right.startswith("had") else "'have'"
+    return f"What did not happen in the past takes {takes}: '{wrong}' becomes '{right}'."
+
+
+def exclamation(wrong: str, right: str) -> str:
+    """what a nice car is it!"""
+    return f"An exclamation is in the order of a statement: '{wrong}' becomes '{right}'."
 
 
 def command(wrong: str, right: str) -> str:

@@ -130,6 +130,10 @@ def _spelled(s: Slip, v: Verb) -> str:
     return (explain.misspelled if s.wrong.lower() in v.spell else explain.slip)(v, participle)
 
 
+def _born(s: Slip, v: Verb) -> str:
+    return explain.born() if s.right == "born" else explain.birth(*_verb(s))
+
+
 def _modal_do(s: Slip, v: Verb) -> str:
     modal = next((m for m in ("must", "should") if m in s.wrong.lower().split()), "can")
     return explain.modal_do(modal, s.wrong, s.right)
@@ -201,6 +205,17 @@ CODES = {
     "neg2": Code("second_negative", lambda s, v: explain.second_negative(s.asks, s.wrong, s.right)),
     "purp": Code("infinitive", lambda s, v: explain.purpose(s.wrong, s.right)),
     "subj": Code("question_order", lambda s, v: explain.question_subject(s.wrong, s.right)),
+    "begin": Code("since_perfect", lambda s, v: explain.since_when(s.wrong, s.right)),
+    "perfaux": Code("missing_have", lambda s, v: explain.perfect_have(s.wrong, s.right)),
+    "born": Code("participle_passive", _born),
+    "futperf": Code("future_marker", lambda s, v: explain.over_by_then(s.wrong, s.right)),
+    "will": Code("future_marker", lambda s, v: explain.promise(s.wrong, s.right)),
+    "better": Code("modal_form", lambda s, v: explain.had_better(s.wrong, s.right)),
+    "notbe": Code("do_support", lambda s, v: explain.negative_be(s.wrong, s.right)),
+    "nperf": Code("do_support", lambda s, v: explain.negative_perfect(s.wrong, s.right)),
+    "notto": Code("infinitive", lambda s, v: explain.not_to(s.wrong, s.right)),
+    "third": Code("past_sequence", lambda s, v: explain.did_not_happen(s.wrong, s.right)),
+    "excl": Code("question_order", lambda s, v: explain.exclamation(s.wrong, s.right)),
     "would": Code("modal_form", lambda s, v: explain.missing_would(s.wrong, s.right)),
 }
 #: Codes whose explanation names a word that asks for the right form.
