@@ -121,17 +121,13 @@ class Asked:
         if explanation == NO_CHANGE:
             standing = [c for c in standing if _is_named(c, named) or _words(c.new)]
         standing = [c for c in standing if _is_named(c, named)] or standing
-        kept: list[str] = []
-        fell = False
-        for change in changes:
-            if change in standing:
-                kept += self._in_place_of(change, named)
-            else:
-                kept += change.old
-                fell = fell or change.of_words
-        if fell and not standing and explanation != NO_CHANGE:
+        fallen = [change for change in changes if change not in standing and change.of_words]
+        if fallen and not standing and explanation != NO_CHANGE:
             return None
-        return "".join(kept)
+        return "".join(
+            self._in_place_of(change, named) if change in standing else "".join(change.old)
+            for change in changes
+        )
 
     def in_own_words(self, explanation: str) -> str:
         """`explanation` with the words that others stood for, and no blank inside its quotes."""
@@ -148,11 +144,10 @@ class Asked:
         for _, i, j, k, m in matcher.get_opcodes():
             yield _Change(self._pieces[i:j], self._shown[i:j], written[k:m])
 
-    def _in_place_of(self, change: _Change, named: set[str]) -> list[str]:
+    def _in_place_of(self, change: _Change, named: set[str]) -> str:
         """What was written, in the sentence's letters.
 
-        If one word stands for several, it replaces the one that is like it, or else one that is
-        named and no auxiliary; of the others, those that may go are gone.
+        If one word stands for several, those that may go are gone, but for the one it replaces.
         """
         own = {self._in_case(name): word for word, name in self._stand_ins.items()}
         new = [own.get(piece, piece) for piece in change.new]
@@ -161,21 +156,17 @@ class Asked:
         old = change.old
         places = [place for place, piece in enumerate(old) if _is_latin(piece)]
         if len(places) < 2 or len(new) != 1 or not _is_latin(new[0]):
-            return new
-        verbs = [place for place in places if not _is_auxiliary(old[place])]
-        like = {place: SequenceMatcher(None, old[place], new[0]).ratio() for place in places}
-        alike = [place for place in places if like[place] >= _ALIKE]
-        known = [place for place in verbs if _any_named([old[place]], named)]
-        replaced = max(alike or known or verbs or places, key=like.__getitem__)
+            return "".join(new)
+        replaced = _replaced(old, places, new[0], named)
         gone = {place for place in places if place != replaced and _may_go(old[place], named)}
-        kept: list[str] = []
-        for place, piece in enumerate(old):
-            left_over = piece.isspace() and place - 1 in gone and not "".join(kept[-1:]).strip()
-            if place not in gone and not (left_over and place != 0):
-                kept.append(new[0] if place == replaced else piece)
-        if len(old) - 1 in gone:  # nor is there a space before nothing
-            kept = kept[:-1] if kept[-1].isspace() else kept
-        return kept
+        kept = "".join(
+            new[0] if place == replaced else piece
+            for place, piece in enumerate(old)
+            if place not in gone
+        )
+        kept = kept.lstrip() if 0 in gone else kept
+        kept = kept.rstrip() if len(old) - 1 in gone else kept
+        return re.sub(r"\s{2,}", " ", kept) if gone else kept
 
     def _in_case(self, text: str) -> str:
         return text.lower() if self._in_capitals else text
@@ -229,6 +220,18 @@ def _stand_ins_for(pieces: list[str]) -> dict[str, str]:
         if _ADDRESS.fullmatch(piece) or (piece[0].isalpha() and not _is_latin(piece))
     ]
     return dict(zip(hidden, names, strict=False))
+
+
+def _replaced(old: list[str], places: list[int], word: str, named: set[str]) -> int:
+    """The one of these places whose word another one stands for.
+
+    It is like the other; or it is named, and no auxiliary.
+    """
+    like = {place: SequenceMatcher(None, old[place], word).ratio() for place in places}
+    alike = [place for place in places if like[place] >= _ALIKE]
+    verbs = [place for place in places if not _is_auxiliary(old[place])]
+    known = [place for place in verbs if _any_named([old[place]], named)]
+    return max(alike or known or verbs or places, key=like.__getitem__)
 
 
 def _may_stand(change: _Change, named: set[str]) -> bool:
