@@ -30,7 +30,11 @@ from miniserve.tutor import AnswerError, Correction, parse_answer, prompt_for
 DATA = Path(__file__).resolve().parents[1]
 Example = dict[str, str]
 #: The lists whose sentences nobody is to look at.
-UNSEEN = {"everyday", "everyday_marks", *(f"everyday_blind_{letter}" for letter in "bchkmnopqrstuvw")}
+UNSEEN = {
+    "everyday",
+    "everyday_marks",
+    *(f"everyday_blind_{letter}" for letter in "bchkmnopqrstuvw"),
+}
 AUXILIARIES = """
 am is are was were be been being isn't aren't wasn't weren't do does did done don't doesn't didn't
 has have had having haven't hasn't hadn't can could may might must shall should will would can't

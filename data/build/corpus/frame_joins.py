@@ -54,11 +54,5 @@ STARTS = frozenset(words("starts"))
 @cache
 def joinables() -> dict[str, tuple[Frame, ...]]:
     """Plain statements by tense."""
-    rows = [
-        f
-        for name, fs in frames().items()
-        if not name.startswith("!")
-        for f in fs
-        if joinable(f) and not f.marker
-    ]
+    rows = [f for read in frames().values() for f in read if joinable(f) and not f.marker]
     return {t: tuple(f for f in rows if tense(f) == t) for t in ("past", "pres")}

@@ -122,20 +122,15 @@ def parse(line: str) -> Frame:
 
 @cache
 def frames() -> dict[str, tuple[Frame, ...]]:
-    """All frames by file name. Broken lines are skipped and listed under '!broken'."""
-    out: dict[str, tuple[Frame, ...]] = {}
-    broken: list[Frame] = []
-    for path in sorted(FOLDER.glob("*.txt")):
-        rows = []
-        for line in path.read_text(encoding="utf-8").splitlines():
-            if line.strip() and not line.startswith("#"):
-                try:
-                    rows.append(parse(line.strip()))
-                except ValueError:
-                    broken.append(Frame((), "", line))
-        out[path.stem] = tuple(rows)
-    out["!broken"] = tuple(broken)
-    return out
+    """All frames by file name. Raises ValueError for a line that is none."""
+    return {
+        path.stem: tuple(
+            parse(line.strip())
+            for line in path.read_text(encoding="utf-8").splitlines()
+            if line.strip() and not line.startswith("#")
+        )
+        for path in sorted(FOLDER.glob("*.txt"))
+    }
 
 
 BREAKS = {

@@ -83,8 +83,6 @@ def by_kind(lex: Lexicon) -> dict[str, list[tuple[Frame, int]]]:
     out: dict[str, list[tuple[Frame, int]]] = {}
     known = {"be", *PAST_MODALS, *lex.verbs}
     for name, rows in frames().items():
-        if name.startswith("!"):
-            continue
         for f in rows:
             if any(p.form and p.text not in known for p in f.pieces):
                 continue
