@@ -16,7 +16,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
-from itertools import pairwise
 from typing import NamedTuple
 
 #: The explanation of a sentence that is right.
@@ -41,6 +40,8 @@ _ADDRESS = re.compile(rf"(?<!\S)\S*(?:@|://|\bwww\.)\S*(?:[\w/]|{_SIGNS})")  # t
 _PIECE = re.compile(rf"{_ADDRESS.pattern}|(?<=\w)['’]{_LETTERS}|{_LETTERS}|\s+|[^\w\s]|_")
 _QUOTED = re.compile(r"(?<!\w)'(.+?)'(?!\w)")
 _VERDICT = re.compile(rf"(not )?{_QUOTED.pattern}( becomes)?")  # of what is called wrong
+_BECOMES = re.compile(rf"{_QUOTED.pattern} becomes {_QUOTED.pattern}")
+_BASE_FORM = re.compile(r"base form '(\w+)'")
 _MAY_GO = {
     *("am", "is", "are", "was", "were", "be", "been"),
     *("do", "does", "did", "have", "has", "had", "will", "to"),
@@ -58,7 +59,7 @@ _WRITTEN_OUT = {
     "'ll": ("will",),
 }
 _NEGATED = (
-    *("is", "are", "was", "were", "has", "have", "had", "do", "does", "did"),
+    *("is", "are", "was", "were", "has", "have", "had", "does", "did"),
     *("could", "would", "should", "must"),
 )
 _CONTRACTED = (
@@ -66,23 +67,28 @@ _CONTRACTED = (
     *("they're", "they've", "they'll", "that's", "there's", "what's"),
 )
 #: What a piece can stand for besides: *isn* (of *isn't*), and what is typed without its apostrophe.
+#: *Don* and *won* are words of their own.
 _MEANS = {
     **{f"{verb}n": (verb,) for verb in _NEGATED},
     **{f"{verb}nt": (verb, f"{verb}n") for verb in _NEGATED},
-    **{"won": ("will",), "wont": ("will", "won"), "cant": ("can",)},
+    **{"dont": ("do", "don"), "wont": ("will", "won"), "cant": ("can",)},
     **{
         first + end: (first, *_WRITTEN_OUT[f"'{end}"])
         for first, end in (word.split("'") for word in _CONTRACTED)
     },
 }
+_NOT = {"not", "cannot", "'t", "cant", "dont", "wont", *(f"{verb}nt" for verb in _NEGATED)}
 
 
 class _Change(NamedTuple):
-    """A stretch of the sentence: its pieces, how they were shown, and what was written for them."""
+    """A stretch of the sentence: its pieces, how they were shown, and what was written for them;
+    and the word that follows.
+    """
 
     old: list[str]
     shown: list[str]
     new: list[str]
+    following: str
 
     @property
     def of_words(self) -> bool:
@@ -116,11 +122,12 @@ class Asked:
             return None
         changes = list(self._changes(written))
         named = _named_in(explanation) | _moved(changes)
-        named |= _freed(changes, named)
         standing = [c for c in changes if c.shown != c.new and _may_stand(c, named)]
+        if _negatives(written) < _negatives(self._shown) and not _affirms(explanation):
+            standing = [c for c in standing if _negatives(c.new) >= _negatives(c.shown)]
         if explanation == NO_CHANGE:
-            standing = [c for c in standing if _is_named(c, named) or _words(c.new)]
-        standing = [c for c in standing if _is_named(c, named)] or standing
+            standing = [c for c in standing if _is_named(c, named, explanation) or _words(c.new)]
+        standing = [c for c in standing if _is_named(c, named, explanation)] or standing
         fallen = [change for change in changes if change not in standing and change.of_words]
         if fallen and not standing and explanation != NO_CHANGE:
             return None
@@ -142,7 +149,8 @@ class Asked:
         """From begin to end, what is as it was too."""
         matcher = SequenceMatcher(None, self._shown, written, autojunk=False)
         for _, i, j, k, m in matcher.get_opcodes():
-            yield _Change(self._pieces[i:j], self._shown[i:j], written[k:m])
+            following = next(filter(_is_latin, self._shown[j:]), "")
+            yield _Change(self._pieces[i:j], self._shown[i:j], written[k:m], following)
 
     def _in_place_of(self, change: _Change, named: set[str]) -> str:
         """What was written, in the sentence's letters.
@@ -153,20 +161,19 @@ class Asked:
         new = [own.get(piece, piece) for piece in change.new]
         if self._in_capitals and all(piece == piece.upper() for piece in change.old):
             new = [piece.upper() for piece in new]
-        old = change.old
-        places = [place for place, piece in enumerate(old) if _is_latin(piece)]
+        places = [place for place, piece in enumerate(change.shown) if _is_latin(piece)]
         if len(places) < 2 or len(new) != 1 or not _is_latin(new[0]):
             return "".join(new)
-        replaced = _replaced(old, places, new[0], named)
-        gone = {place for place in places if place != replaced and _may_go(old[place], named)}
-        kept = "".join(
-            new[0] if place == replaced else piece
-            for place, piece in enumerate(old)
-            if place not in gone
-        )
-        kept = kept.lstrip() if 0 in gone else kept
-        kept = kept.rstrip() if len(old) - 1 in gone else kept
-        return re.sub(r"\s{2,}", " ", kept) if gone else kept
+        replaced = _replaced(change, places, named)
+        gone = {p for p in places if p != replaced and _may_go(change.old[p], named)}
+        kept: list[str] = []
+        for place, piece in enumerate(change.old):
+            second = piece.isspace() and place - 1 in gone and not "".join(kept[-1:]).strip()
+            if place not in gone and not second:  # of the spaces around what is gone
+                kept.append(new[0] if place == replaced else piece)
+        if len(change.old) - 1 in gone and kept[-1].isspace():
+            kept.pop()
+        return "".join(kept)
 
     def _in_case(self, text: str) -> str:
         return text.lower() if self._in_capitals else text
@@ -222,16 +229,18 @@ def _stand_ins_for(pieces: list[str]) -> dict[str, str]:
     return dict(zip(hidden, names, strict=False))
 
 
-def _replaced(old: list[str], places: list[int], word: str, named: set[str]) -> int:
-    """The one of these places whose word another one stands for.
+def _replaced(change: _Change, places: list[int], named: set[str]) -> int:
+    """The one of these places whose word the new one stands for.
 
-    It is like the other; or it is named, and no auxiliary.
+    Of the auxiliaries, if it is one, or else of the other words, it is the one that is like it, or
+    one that is named, or any.
     """
-    like = {place: SequenceMatcher(None, old[place], word).ratio() for place in places}
-    alike = [place for place in places if like[place] >= _ALIKE]
-    verbs = [place for place in places if not _is_auxiliary(old[place])]
-    known = [place for place in verbs if _any_named([old[place]], named)]
-    return max(alike or known or verbs or places, key=like.__getitem__)
+    word = change.new[0]
+    among = [p for p in places if _is_auxiliary(change.shown[p]) == _is_auxiliary(word)] or places
+    like = {p: SequenceMatcher(None, change.shown[p], word).ratio() for p in among}
+    alike = [p for p in among if like[p] >= _ALIKE]
+    known = [p for p in among if _any_named([change.old[p]], named)]
+    return max(alike or known or among, key=like.__getitem__)
 
 
 def _may_stand(change: _Change, named: set[str]) -> bool:
@@ -240,7 +249,7 @@ def _may_stand(change: _Change, named: set[str]) -> bool:
     Words put in are named, or it is one word for another that is no name. Words taken out are such
     as may go.
     """
-    _, shown, new = change
+    shown, new = change.shown, change.new
     if any(not (piece.isspace() or _is_latin(piece) or piece in shown) for piece in new):
         return False  # no correction puts a mark in
     taken_out, put_in = _words(shown), _words(new)
@@ -248,14 +257,34 @@ def _may_stand(change: _Change, named: set[str]) -> bool:
         return bool(taken_out) and all(_may_go(word, named) for word in taken_out)
     staying = [word for word in taken_out if not _may_go(word, named)] or taken_out
     unnamed = [word for word in put_in if not _any_named([word], named | _meanings(taken_out))]
-    return not unnamed or (len(staying) == len(unnamed) == 1 and staying[0].islower())
+    # One word for another, and named ones before it: "have forgotten" for *forgot*.
+    return not unnamed or (len(staying) == 1 and unnamed == put_in[-1:] and staying[0].islower())
 
 
-def _is_named(change: _Change, named: set[str]) -> bool:
-    """Whether it puts a named word in, or takes a named one out and puts in nothing else."""
-    put_in = _meanings(_words(change.new))
-    taken_out = _meanings(_words(change.shown))
-    return not named.isdisjoint(put_in if put_in - taken_out else taken_out - put_in)
+def _is_named(change: _Change, named: set[str], explanation: str) -> bool:
+    """Whether it puts a named word in, or takes a named one out and puts none in.
+
+    Of a contraction, what is taken out has to be what the explanation takes out: *has*, if *shes
+    kept* is to be *she kept*. And no *to* is named before what the explanation calls a base form.
+    """
+    put_in, taken_out = _meanings(_words(change.new)), _meanings(_words(change.shown))
+    if _words(change.shown) == ["to"] and not put_in:
+        return "to" in named or change.following in _BASE_FORM.findall(explanation)
+    if put_in and put_in < taken_out:
+        gone = taken_out - put_in
+        pairs = _BECOMES.findall(explanation)
+        return any(gone & (_meanings(_pieces(a)) - _meanings(_pieces(b))) for a, b in pairs)
+    return not named.isdisjoint(put_in or taken_out)
+
+
+def _negatives(pieces: Sequence[str]) -> int:
+    return sum(piece.lower().replace("’", "'") in _NOT for piece in pieces)
+
+
+def _affirms(explanation: str) -> bool:
+    """Whether it takes a negative away, as from *don't never*."""
+    pairs = _BECOMES.findall(explanation)
+    return any(_negatives(_pieces(new)) < _negatives(_pieces(old)) for old, new in pairs)
 
 
 def _named_in(explanation: str) -> set[str]:
@@ -273,22 +302,12 @@ def _moved(changes: Sequence[_Change]) -> set[str]:
     Of *you didn't* and *didn't you*, two pieces and one, it is the pronoun that seems to move.
     """
     taken_out, put_in = set[str](), set[str]()
-    for _, shown, new in changes:
+    for _, shown, new, _ in changes:
         if shown != new:
             taken_out |= _meanings(shown)
             put_in |= _meanings(new)
     negated = any("'t" in _written_out(piece) for change in changes for piece in change.shown)
     return taken_out & put_in & (_MAY_MOVE | _PRONOUNS if negated else _MAY_MOVE)
-
-
-def _freed(changes: Sequence[_Change], named: set[str]) -> set[str]:
-    """A *to* that is taken out before a named word, as in *made us to wait*: it needs no naming."""
-    freed = (
-        _words(after.shown)[:1]
-        for change, after in pairwise(changes)
-        if _words(change.shown) == ["to"] and not _words(change.new)
-    )
-    return {"to"} if any(_any_named(word, named) for word in freed) else set()
 
 
 def _may_go(word: str, named: set[str]) -> bool:

@@ -151,10 +151,72 @@ from miniserve.paths import DATA_DIR
             "Nobody likes rain.",
         ),
         (
-            "It rains when I am do.",
-            "It rains when I am.",
-            "'Rain' needs no 'do': 'am do' becomes 'am'.",
-            "It rains when I am.",
+            "She wrote it, and nobody doesn't like it.",
+            "She wrote it, and nobody likes it.",
+            "'Nobody' is negative already: 'doesn't like' becomes 'likes'.",
+            "She wrote it, and nobody likes it.",
+        ),
+        (  # a subject or an adverb lost beside a right correction
+            "My mother have a car.",
+            "My has a car.",
+            "With a third-person singular subject, 'have' becomes 'has'.",
+            "My mother has a car.",
+        ),
+        (
+            "They always was late.",
+            "They were late.",
+            "A plural subject takes 'were', not 'was'.",
+            "They always were late.",
+        ),
+        (
+            "I think there was many.",
+            "I think were many.",
+            "A plural subject takes 'were', not 'was'.",
+            "I think there were many.",
+        ),
+        (
+            "李雷 have a car.",
+            "has a car.",
+            "With a third-person singular subject, 'have' becomes 'has'.",
+            "李雷 has a car.",
+        ),
+        (
+            "Don do not like it.",
+            "does not like it.",
+            "With a third-person singular subject, 'do' becomes 'does'.",
+            "Don does not like it.",
+        ),
+        (  # a negation lost
+            "I wont ate it.",
+            "I will eat it.",
+            "After the modal 'won't', use the base form 'eat'.",
+            "I wont eat it.",
+        ),
+        (
+            "I won't ate it.",
+            "I will eat it.",
+            "After the modal 'won't', use the base form 'eat'.",
+            "I won't eat it.",
+        ),
+        ("I won a prize.", "I will win a prize.", NO_CHANGE, "I won a prize."),
+        (  # half a contraction lost
+            "Youre nice and he are nice.",
+            "You nice and he is nice.",
+            "A singular subject takes 'is', not 'are'.",
+            "Youre nice and he is nice.",
+        ),
+        (  # a 'to' lost that no base form lets go
+            "She made us to wait and tell us to go to bed.",
+            "She made us wait and told us to go bed.",
+            "After 'made', use the base form 'wait'. 'Made' is in the past, so 'tell' becomes "
+            "'told'.",
+            "She made us wait and told us to go to bed.",
+        ),
+        (
+            "I want to eat what he eated.",
+            "I want eat what he ate.",
+            "The past tense of 'eat' is the irregular form 'ate'.",
+            "I want to eat what he ate.",
         ),
         (  # half of a contraction is named by its verb
             "I weren't tell the truth.",
@@ -208,6 +270,14 @@ def test_an_explanation_is_about_the_verb_of_a_contraction() -> None:
     assert is_about(why, "We wasn't told.", "We weren't told.")
     assert is_about(why, "we wasnt told", "we werent told")
     assert not is_about(why, "We don't know.", "We doesn't know.")
+
+
+def test_a_noun_bent_beside_an_auxiliary_is_no_correction() -> None:
+    why = "A form of 'have' is missing: 'gone' becomes 'has gone'."
+    assert (
+        Asked("The dog gone home.").held("The dog has gone home.", why) == "The dog has gone home."
+    )
+    assert Asked("The dog gone home.").held("The cat has gone home.", why) is None
 
 
 @pytest.mark.parametrize("written", ["We met.", "We met in the town.", "Lo, met we."])

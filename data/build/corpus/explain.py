@@ -361,7 +361,7 @@ def not_to(wrong: str, right: str) -> str:
 
 def did_not_happen(wrong: str, right: str) -> str:
     """if I knew it last week, I would have called."""
-    takes = "the past perfect" if right.startswith("had") else "'have'"
+    takes = "'have'" if "have" in right.split() else "the past perfect"
     return f"What did not happen in the past takes {takes}: '{wrong}' becomes '{right}'."
 
 
@@ -411,5 +411,5 @@ def question_subject(wrong: str, right: str) -> str:
 
 
 def _quoted_first(marker: str) -> str:
-    """A time, typed in small letters, as an explanation begins with it: 'When I was in Rome'."""
+    """A time, typed in small letters, as an explanation begins with it: 'When I was ill'."""
     return _CAPITALS.sub(lambda found: found[0].capitalize(), marker[0].upper() + marker[1:])

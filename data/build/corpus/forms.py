@@ -234,7 +234,7 @@ class VerbForms(Subjects):
         ):
             bag = [v.past] * 8 + [v.s] * 9 + [v.ing] * 2
             if name in NO_PAST_MODALS or v.pp == v.past:
-                bag += [v.pp] * 2  # "must gone" wants *must have gone*
+                bag += [v.pp] * 2  # or else it is no past: "must gone" wants *must have gone*
             self.plant(w, self.rng.choice(bag), v.lemma, explain.after_modal(name, v.lemma))
         return w
 

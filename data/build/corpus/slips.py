@@ -131,7 +131,10 @@ def _spelled(s: Slip, v: Verb) -> str:
 
 
 def _born(s: Slip, v: Verb) -> str:
-    return explain.born() if s.right == "born" else explain.birth(*_verb(s))
+    wrong, right = _verb(s)
+    if right not in {"born", "was", "were"}:
+        raise ValueError(f"{s.right!r} is no birth in the past")
+    return explain.born() if right == "born" else explain.birth(wrong, right)
 
 
 def _modal_do(s: Slip, v: Verb) -> str:
