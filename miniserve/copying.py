@@ -128,8 +128,7 @@ class Asked:
         if explanation == NO_CHANGE:
             standing = [c for c in standing if _is_named(c, named, explanation) or _words(c.new)]
         standing = [c for c in standing if _is_named(c, named, explanation)] or standing
-        fallen = [change for change in changes if change not in standing and change.of_words]
-        if fallen and not standing and explanation != NO_CHANGE:
+        if explanation != NO_CHANGE and not standing and any(c.of_words for c in changes):
             return None
         return "".join(
             self._in_place_of(change, named) if change in standing else "".join(change.old)
@@ -168,7 +167,7 @@ class Asked:
         gone = {p for p in places if p != replaced and _may_go(change.old[p], named)}
         kept: list[str] = []
         for place, piece in enumerate(change.old):
-            second = piece.isspace() and place - 1 in gone and not "".join(kept[-1:]).strip()
+            second = piece.isspace() and place - 1 in gone and (not kept or kept[-1].isspace())
             if place not in gone and not second:  # of the spaces around what is gone
                 kept.append(new[0] if place == replaced else piece)
         if len(change.old) - 1 in gone and kept[-1].isspace():

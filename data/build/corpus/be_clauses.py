@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from . import explain
 from .complements import Complements
-from .forms import NO_PAST_MODALS, Retry
+from .forms import Retry, been_or_is
 from .sentence import NP, Token, W
 from .specs import ADJTO, COMPARED, ITTO, SUPER, Spec
 
@@ -63,8 +63,7 @@ class BeClauses(Complements):
             m = self.rng.choice(("will", "can", "must", "should", "would", "might", "could", "may"))
             w = W("be")
             if self.wants("after_modal"):
-                # "must been" wants *must have been*
-                bag = ("is", "was", "are", "being", "been" if m in NO_PAST_MODALS else "is")
+                bag = ("is", "was", "are", "being", been_or_is(m))
                 self.plant(w, self.rng.choice(bag), "be", explain.after_modal(m, "be"))
             return [*subj.toks, m, w, *self.predicate(subj, human)]
         if g == "perfbe":

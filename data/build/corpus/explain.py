@@ -14,6 +14,11 @@ _CAPITALS = re.compile(
 FULL = {"'s": "is", "'re": "are", "'m": "am", "'ve": "have", "'d": "had", "'ll": "will"}
 
 
+def becomes(reason: str, wrong: str, right: str) -> str:
+    """A reason, and what it changes."""
+    return f"{reason}: '{wrong}' becomes '{right}'."
+
+
 def aux_name(aux: str) -> str:
     """How an auxiliary is named in an explanation: lower case, straight, written out."""
     aux = aux.lower().replace("’", "'")
@@ -88,7 +93,7 @@ def born() -> str:
 
 def birth(wrong: str, right: str) -> str:
     """I am born in Rome."""
-    return f"A birth is in the past: '{wrong}' becomes '{right}'."
+    return becomes("A birth is in the past", wrong, right)
 
 
 def s_missing(wrong: str, right: str) -> str:
@@ -169,71 +174,54 @@ def perfect_past(marker: str, wrong: str, right: str) -> str:
 def state(lemma: str, wrong: str, right: str) -> str:
     """I am knowing."""
     what = lemma.capitalize()
-    return f"'{what}' is a state here and takes no progressive: '{wrong}' becomes '{right}'."
+    return becomes(f"'{what}' is a state here and takes no progressive", wrong, right)
 
 
 def time_clause(trigger: str, wrong: str, right: str) -> str:
     """when I will arrive."""
-    return f"After '{trigger}', the present stands for the future: '{wrong}' becomes '{right}'."
+    return becomes(f"After '{trigger}', the present stands for the future", wrong, right)
 
 
 def since_perfect(wrong: str, right: str) -> str:
     """I live here since 2010."""
-    return f"What lasts until now is in the present perfect: '{wrong}' becomes '{right}'."
-
-
-def looking_back(wrong: str, right: str) -> str:
-    """it's the first time I see him."""
-    return f"What has happened up to now is in the present perfect: '{wrong}' becomes '{right}'."
-
-
-def since_when(wrong: str, right: str) -> str:
-    """he has worked here since he has left school."""
-    return f"What began it, after 'since', is in the simple past: '{wrong}' becomes '{right}'."
-
-
-def perfect_have(wrong: str, right: str) -> str:
-    """we are seen this film twice; she is arrived."""
-    return f"The perfect is made with 'have': '{wrong}' becomes '{right}'."
+    return becomes("What lasts until now is in the present perfect", wrong, right)
 
 
 def missing(verb: str, wrong: str, right: str) -> str:
     """my mother cooking dinner; he gone home."""
-    return f"A form of '{verb}' is missing: '{wrong}' becomes '{right}'."
+    return becomes(f"A form of '{verb}' is missing", wrong, right)
 
 
 def infinitive(trigger: str, wrong: str, right: str) -> str:
     """decided studying."""
-    return f"After '{trigger}', use the infinitive: '{wrong}' becomes '{right}'."
+    return becomes(f"After '{trigger}', use the infinitive", wrong, right)
 
 
 def question_do(do: str, wrong: str, right: str) -> str:
     """what you want?"""
-    return f"The question needs '{do}': '{wrong}' becomes '{right}'."
+    return becomes(f"The question needs '{do}'", wrong, right)
 
 
 def question_order(auxiliary: str, subject: str, wrong: str, right: str) -> str:
     """where you are going?"""
-    return f"In a question, '{auxiliary}' stands before '{subject}': '{wrong}' becomes '{right}'."
+    return becomes(f"In a question, '{auxiliary}' stands before '{subject}'", wrong, right)
 
 
 def indirect_question(wrong: str, right: str) -> str:
     """I don't know what does it mean."""
-    return (
-        f"A question inside a sentence is in the order of a statement: '{wrong}' becomes '{right}'."
-    )
+    return becomes("A question inside a sentence is in the order of a statement", wrong, right)
 
 
 def tag(asked: bool, wrong: str, right: str) -> str:
     """you speak French, aren't you? she loves jazz, and so am I."""
     what = "question" if asked else "answer"
-    return f"A short {what} repeats the auxiliary of its verb: '{wrong}' becomes '{right}'."
+    return becomes(f"A short {what} repeats the auxiliary of its verb", wrong, right)
 
 
 def second_modal(modal: str, second: str, wrong: str, right: str) -> str:
     """she will can read; we will must wait."""
     full = {"can": "be able to", "must": "have to"}[second]
-    return f"After '{modal}', '{second}' is '{full}': '{wrong}' becomes '{right}'."
+    return becomes(f"After '{modal}', '{second}' is '{full}'", wrong, right)
 
 
 def past_must() -> str:
@@ -243,7 +231,7 @@ def past_must() -> str:
 
 def missing_do(do: str, wrong: str, right: str) -> str:
     """he not like me."""
-    return f"The negative needs '{do}': '{wrong}' becomes '{right}'."
+    return becomes(f"The negative needs '{do}'", wrong, right)
 
 
 def modal_s(modal: str) -> str:
@@ -253,50 +241,48 @@ def modal_s(modal: str) -> str:
 
 def modal_do(modal: str, wrong: str, right: str) -> str:
     """he doesn't can swim; you don't must smoke."""
-    return f"'{modal.capitalize()}' needs no 'do': '{wrong}' becomes '{right}'."
+    return becomes(f"'{modal.capitalize()}' needs no 'do'", wrong, right)
 
 
 def needless_be(lemma: str, wrong: str, right: str) -> str:
     """we must be learn; it is belongs to her."""
-    return f"'{lemma.capitalize()}' needs no 'be' here: '{wrong}' becomes '{right}'."
+    return becomes(f"'{lemma.capitalize()}' needs no 'be' here", wrong, right)
 
 
 def wrong_question(auxiliary: str, wrong: str, right: str) -> str:
     """are you like pizza? do you hungry?"""
-    return f"This question is asked with '{auxiliary.lower()}': '{wrong}' becomes '{right}'."
+    return becomes(f"This question is asked with '{auxiliary.lower()}'", wrong, right)
 
 
 def passive_do(wrong: str, right: str) -> str:
     """dogs don't allowed."""
-    return f"A passive is made negative with 'be': '{wrong}' becomes '{right}'."
+    return becomes("A passive is made negative with 'be'", wrong, right)
 
 
 def who_did(asking: str, wrong: str, right: str) -> str:
     """who did told you? who does live here?"""
     do = wrong.split(maxsplit=1)[0].lower()
-    return (
-        f"'{asking.capitalize()}' is the subject and needs no '{do}': '{wrong}' becomes '{right}'."
-    )
+    return becomes(f"'{asking.capitalize()}' is the subject and needs no '{do}'", wrong, right)
 
 
 def habit(wrong: str, right: str) -> str:
     """my mother doing yoga every morning."""
-    return f"A habit is told in the simple present: '{wrong}' becomes '{right}'."
+    return becomes("A habit is told in the simple present", wrong, right)
 
 
 def missing_would(wrong: str, right: str) -> str:
     """if I were rich, I buy a boat."""
-    return f"What would only happen takes 'would': '{wrong}' becomes '{right}'."
+    return becomes("What would only happen takes 'would'", wrong, right)
 
 
 def negative_do(lemma: str, wrong: str, right: str) -> str:
     """I am not understand."""
-    return f"'{lemma.capitalize()}' is made negative with 'do': '{wrong}' becomes '{right}'."
+    return becomes(f"'{lemma.capitalize()}' is made negative with 'do'", wrong, right)
 
 
 def no_passive(lemma: str, wrong: str, right: str) -> str:
     """it was happened."""
-    return f"'{lemma.capitalize()}' has no passive: '{wrong}' becomes '{right}'."
+    return becomes(f"'{lemma.capitalize()}' has no passive", wrong, right)
 
 
 def have_not_of(modal: str) -> str:
@@ -311,12 +297,12 @@ def past_sequence(known: str, wrong: str, right: str) -> str:
 
 def if_would(wrong: str, right: str) -> str:
     """if I would know."""
-    return f"After 'if', the past stands without 'would': '{wrong}' becomes '{right}'."
+    return becomes("After 'if', the past stands without 'would'", wrong, right)
 
 
 def after_wish(trigger: str, wrong: str, right: str) -> str:
     """I wish I have."""
-    return f"After '{trigger}', the verb goes into the past: '{wrong}' becomes '{right}'."
+    return becomes(f"After '{trigger}', the verb goes into the past", wrong, right)
 
 
 def past_marker(marker: str, wrong: str, right: str) -> str:
@@ -329,65 +315,20 @@ def future_marker(marker: str, wrong: str, right: str) -> str:
     return f"'{_quoted_first(marker)}' is yet to come, so '{wrong}' becomes '{right}'."
 
 
-def over_by_then(wrong: str, right: str) -> str:
-    """by the time you arrive, I will finish."""
-    return f"What will be over by then is in the future perfect: '{wrong}' becomes '{right}'."
-
-
-def promise(wrong: str, right: str) -> str:
-    """don't worry, I help you later."""
-    return f"A promise or an offer takes 'will': '{wrong}' becomes '{right}'."
-
-
-def had_better(wrong: str, right: str) -> str:
-    """you have better go."""
-    return f"The phrase is 'had better': '{wrong}' becomes '{right}'."
-
-
-def negative_be(wrong: str, right: str) -> str:
-    """she doesn't be at home."""
-    return f"'Be' is made negative without 'do': '{wrong}' becomes '{right}'."
-
-
-def negative_perfect(wrong: str, right: str) -> str:
-    """I don't have seen it."""
-    return f"A perfect is made negative with 'have': '{wrong}' becomes '{right}'."
-
-
-def not_to(wrong: str, right: str) -> str:
-    """I decided to don't go; sorry for don't calling."""
-    return f"An infinitive or -ing form takes 'not' before it: '{wrong}' becomes '{right}'."
-
-
 def did_not_happen(wrong: str, right: str) -> str:
     """if I knew it last week, I would have called."""
     takes = "'have'" if "have" in right.split() else "the past perfect"
-    return f"What did not happen in the past takes {takes}: '{wrong}' becomes '{right}'."
-
-
-def exclamation(wrong: str, right: str) -> str:
-    """what a nice car is it!"""
-    return f"An exclamation is in the order of a statement: '{wrong}' becomes '{right}'."
+    return becomes(f"What did not happen in the past takes {takes}", wrong, right)
 
 
 def command(wrong: str, right: str) -> str:
     """opens the door, please."""
-    return f"A command takes the base form: '{wrong}' becomes '{right}'."
-
-
-def in_progress(wrong: str, right: str) -> str:
-    """look, the baby sleeps."""
-    return f"What is going on right now takes the progressive: '{wrong}' becomes '{right}'."
+    return becomes("A command takes the base form", wrong, right)
 
 
 def inversion(opening: str, wrong: str, right: str) -> str:
     """not only he lied."""
-    return f"After '{opening}', the order is that of a question: '{wrong}' becomes '{right}'."
-
-
-def have_for_be(wrong: str, right: str) -> str:
-    """I have hungry; there have many people."""
-    return f"English says this with 'be': '{wrong}' becomes '{right}'."
+    return becomes(f"After '{opening}', the order is that of a question", wrong, right)
 
 
 def other_verb(lemma: str, wrong: str, right: str) -> str:
@@ -397,17 +338,7 @@ def other_verb(lemma: str, wrong: str, right: str) -> str:
 
 def second_negative(negative: str, wrong: str, right: str) -> str:
     """I don't never eat fish."""
-    return f"'{negative.capitalize()}' is negative already: '{wrong}' becomes '{right}'."
-
-
-def purpose(wrong: str, right: str) -> str:
-    """he went out for buy bread."""
-    return f"A purpose is told with 'to': '{wrong}' becomes '{right}'."
-
-
-def question_subject(wrong: str, right: str) -> str:
-    """what does mean this word?"""
-    return f"In a question, the subject stands before the verb: '{wrong}' becomes '{right}'."
+    return becomes(f"'{negative.capitalize()}' is negative already", wrong, right)
 
 
 def _quoted_first(marker: str) -> str:

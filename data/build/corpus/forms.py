@@ -45,6 +45,11 @@ SLIP_SHARE = 0.3  # of the misspellings of a verb that has both kinds
 SHORT_BE = {"am": "'m", "is": "'s", "are": "'re"}
 
 
+def been_or_is(after: str) -> str:
+    """A wrong form for *be* after a modal or *to*: *been*, but "must been" wants *have been*."""
+    return "been" if after == "to" or after in NO_PAST_MODALS else "is"
+
+
 def be_form(subj: NP, past: bool) -> str:
     """The form of *be* that agrees."""
     if past:

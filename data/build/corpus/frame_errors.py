@@ -10,12 +10,12 @@ from . import explain
 from .forms import (
     ALWAYS_OBJECT,
     BY_ITSELF,
-    NO_PAST_MODALS,
     NO_PROGRESSIVE,
     NT,
     PASSIVE_BARE,
     Retry,
     be_form,
+    been_or_is,
 )
 from .frame_parser import (
     BREAKS,
@@ -220,7 +220,7 @@ class FrameErrors:
                 if form not in {"base-to", "base-modal"}:
                     raise Retry
                 aux = explain.aux_name(self.before(f, i, MODALS, ""))
-                been = "been" if form == "base-to" or aux in NO_PAST_MODALS else "is"
+                been = been_or_is("to" if form == "base-to" else aux)
                 wrong = rng.choice(("is", "was", "is", been, "being"))
                 if (form == "base-modal" and not aux) or aux == "had":
                     raise Retry

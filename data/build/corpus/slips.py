@@ -85,6 +85,11 @@ def _low(words: str) -> str:
     return words[0].lower() + words[1:]
 
 
+def _because(reason: str) -> Callable[[Slip, Verb], str]:
+    """An explanation that always gives the same reason."""
+    return lambda s, v: explain.becomes(reason, s.wrong, s.right)
+
+
 def _verb(s: Slip) -> tuple[str, str]:
     """The verb that changes, in small letters."""
     wrong, right = _changed(s)
@@ -194,31 +199,35 @@ CODES = {
     "past": Code("past_marker", lambda s, v: explain.past_marker(s.asks, *_verb(s))),
     "over": Code("perfect_past", lambda s, v: explain.perfect_past(s.asks, s.wrong, s.right)),
     "since": Code("since_perfect", lambda s, v: explain.since_perfect(s.wrong, s.right)),
-    "perf": Code("since_perfect", lambda s, v: explain.looking_back(s.wrong, s.right)),
+    "perf": Code(
+        "since_perfect", _because("What has happened up to now is in the present perfect")
+    ),
     "seq": Code("past_sequence", lambda s, v: explain.past_sequence(s.asks, *_verb(s))),
     "time": Code("time_clause", lambda s, v: explain.time_clause(s.asks, s.wrong, s.right)),
     "wish": Code("past_sequence", lambda s, v: explain.after_wish(s.asks, *_verb(s))),
     "ifw": Code("past_sequence", lambda s, v: explain.if_would(s.wrong, s.right)),
     "imp": Code("command", lambda s, v: explain.command(*map(_low, (s.wrong, s.right)))),
-    "now": Code("in_progress", lambda s, v: explain.in_progress(s.wrong, s.right)),
+    "now": Code("in_progress", _because("What is going on right now takes the progressive")),
     "inv": Code("inversion", lambda s, v: explain.inversion(s.asks, s.wrong, s.right)),
-    "havebe": Code("have_for_be", lambda s, v: explain.have_for_be(s.wrong, s.right)),
+    "havebe": Code("have_for_be", _because("English says this with 'be'")),
     "fut": Code("future_marker", lambda s, v: explain.future_marker(s.asks, *_verb(s))),
     "conf": Code("other_verb", lambda s, v: explain.other_verb(v.lemma, *_verb(s))),
     "neg2": Code("second_negative", lambda s, v: explain.second_negative(s.asks, s.wrong, s.right)),
-    "purp": Code("infinitive", lambda s, v: explain.purpose(s.wrong, s.right)),
-    "subj": Code("question_order", lambda s, v: explain.question_subject(s.wrong, s.right)),
-    "begin": Code("since_perfect", lambda s, v: explain.since_when(s.wrong, s.right)),
-    "perfaux": Code("missing_have", lambda s, v: explain.perfect_have(s.wrong, s.right)),
+    "purp": Code("infinitive", _because("A purpose is told with 'to'")),
+    "subj": Code("question_order", _because("In a question, the subject stands before the verb")),
+    "begin": Code("since_perfect", _because("What began it, after 'since', is in the simple past")),
+    "perfaux": Code("missing_have", _because("The perfect is made with 'have'")),
     "born": Code("participle_passive", _born),
-    "futperf": Code("future_marker", lambda s, v: explain.over_by_then(s.wrong, s.right)),
-    "will": Code("future_marker", lambda s, v: explain.promise(s.wrong, s.right)),
-    "better": Code("modal_form", lambda s, v: explain.had_better(s.wrong, s.right)),
-    "notbe": Code("do_support", lambda s, v: explain.negative_be(s.wrong, s.right)),
-    "nperf": Code("do_support", lambda s, v: explain.negative_perfect(s.wrong, s.right)),
-    "notto": Code("infinitive", lambda s, v: explain.not_to(s.wrong, s.right)),
+    "futperf": Code(
+        "future_marker", _because("What will be over by then is in the future perfect")
+    ),
+    "will": Code("future_marker", _because("A promise or an offer takes 'will'")),
+    "better": Code("modal_form", _because("The phrase is 'had better'")),
+    "notbe": Code("do_support", _because("'Be' is made negative without 'do'")),
+    "nperf": Code("do_support", _because("A perfect is made negative with 'have'")),
+    "notto": Code("infinitive", _because("An infinitive or -ing form takes 'not' before it")),
     "third": Code("past_sequence", lambda s, v: explain.did_not_happen(s.wrong, s.right)),
-    "excl": Code("question_order", lambda s, v: explain.exclamation(s.wrong, s.right)),
+    "excl": Code("question_order", _because("An exclamation is in the order of a statement")),
     "would": Code("modal_form", lambda s, v: explain.missing_would(s.wrong, s.right)),
 }
 #: Codes whose explanation names a word that asks for the right form.
